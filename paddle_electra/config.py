@@ -1,0 +1,243 @@
+"""Options: frozen dataclasses whose fields carry their own ``--help``.
+
+A command's options are one dataclass, each field made with `option`.  Values come from the
+defaults, then from ``--hparams`` (a JSON file or a JSON string) where the class has such a field,
+then from ``--key value``; hyphens and underscores are alike.  An unknown key is an error that
+names the nearest known one.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import json
+import os
+import types
+import typing
+
+from .errors import InputError
+from .files import read_json, write_json
+
+
+def option(default=dataclasses.MISSING, help="", choices=None):
+    """A dataclass field.  ``help`` is its text in ``--help``; no ``default`` means required.
+
+    Field types may be str, int, float, bool, ``X | None``, or ``tuple[X, ...]`` (several values).
+    """
+    metadata = {"help": help, "choices": choices}
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=metadata, kw_only=True)
+    return dataclasses.field(default=default, metadata=metadata, kw_only=True)
+
+
+def to_dict(options):
+    """The options as a JSON-ready dict."""
+    return dataclasses.asdict(options)
+
+
+def save(options, path):
+    """Write the settings beside the output they produced."""
+    write_json(path, to_dict(options))
+
+
+def from_dict(cls, values, source="options"):
+    """Build ``cls`` from a dict.
+
+    Args:
+        values: field name (hyphens allowed) -> value; JSON types, or strings to be parsed.
+        source: how messages call the place the values come from.
+    Raises:
+        InputError: unknown key (names the nearest), missing key, value of a wrong type or choice.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    known = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        if name not in fields:
+            raise InputError(f"{source}: unknown {_describe_unknown(key, fields)}")
+        known[name] = _convert(cls, fields[name], value, source)
+    for name, field in fields.items():
+        if name not in known and field.default is dataclasses.MISSING:
+            raise InputError(f"{source}: --{name.replace('_', '-')} is required")
+    return cls(**known)
+
+
+def from_arguments(cls, arguments, prog, description=""):
+    """Build ``cls`` from command-line arguments; ``--help`` prints every field and exits 0."""
+    if any(argument in ("-h", "--help") for argument in arguments):
+        _parser(cls, prog, description).print_help()
+        raise SystemExit(0)
+    given = _split_arguments(cls, arguments, prog)
+    values = {}
+    if "hparams" in given:
+        values = _read_hparams(given["hparams"])
+        _check_known(cls, values, f"--hparams {_shorten(given['hparams'])}")
+        values = {key.replace("-", "_"): value for key, value in values.items()}
+    return from_dict(cls, {**values, **given}, prog)
+
+
+def _shorten(text):
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _check_known(cls, values, source):
+    fields = {field.name for field in dataclasses.fields(cls)}
+    for key in values:
+        if key.replace("-", "_") not in fields:
+            raise InputError(f"{source}: unknown {_describe_unknown(key, fields)}")
+
+
+def _describe_unknown(key, names):
+    near = difflib.get_close_matches(key.replace("-", "_"), list(names), n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "; --help lists what there is"
+    return f"hyperparameter or option {key!r}{hint}"
+
+
+def _read_hparams(text):
+    if text.lstrip().startswith("{"):
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"--hparams: not JSON: {error.msg} at character {error.pos}") from None
+        source = "--hparams"
+    else:
+        values, source = read_json(text), text
+    if not isinstance(values, dict):
+        raise InputError(f"{source}: expected a JSON object of hyperparameters")
+    return values
+
+
+def _split_arguments(cls, arguments, prog):
+    """``--key value``, ``--key=value``, ``--flag``, ``--no-flag`` -> {field name: raw value}."""
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    given = {}
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        position += 1
+        if not argument.startswith("--"):
+            raise InputError(f"{prog}: unexpected argument {argument!r}; options start with --")
+        key, equals, inline = argument[2:].partition("=")
+        name = key.replace("-", "_")
+        negated = name.startswith("no_") and name not in fields and name[3:] in fields
+        if negated:
+            name = name[3:]
+        if name not in fields:
+            raise InputError(f"{prog}: unknown {_describe_unknown(key, fields)}")
+        kind, several, _ = _type_of(cls, fields[name])
+        values = [inline] if equals else []
+        while not equals and not negated and position < len(arguments):
+            if arguments[position].startswith("--") or (values and not several):
+                break
+            values.append(arguments[position])
+            position += 1
+        if kind is bool and not values:
+            given[name] = not negated
+        elif negated:
+            raise InputError(f"{prog}: --{key}: only switches have a --no- form")
+        elif not values:
+            raise InputError(f"{prog}: --{key} needs a value")
+        else:
+            given[name] = values if several else values[0]
+    return given
+
+
+def _type_of(cls, field):
+    """(scalar type, several values?, None allowed?) of a field."""
+    hint = typing.get_type_hints(cls)[field.name]
+    optional = False
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        members = [member for member in typing.get_args(hint) if member is not type(None)]
+        optional = len(members) < len(typing.get_args(hint))
+        hint = members[0]
+    several = typing.get_origin(hint) is tuple
+    if several:
+        hint = typing.get_args(hint)[0]
+    return hint, several, optional
+
+
+def _convert(cls, field, value, source):
+    kind, several, optional = _type_of(cls, field)
+    if value is None and optional:
+        return None
+    if several:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return tuple(_scalar(kind, item, field, source) for item in items)
+    if isinstance(value, str) and value.lower() == "none" and optional:
+        return None
+    return _scalar(kind, value, field, source)
+
+
+def _scalar(kind, value, field, source):
+    choices = field.metadata.get("choices")
+    try:
+        converted = _parse(kind, value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{source}: --{field.name.replace('_', '-')}: expected {_TYPE_NAMES[kind]}, "
+            f"got {value!r}"
+        ) from None
+    if choices and converted not in choices:
+        raise InputError(
+            f"{source}: --{field.name.replace('_', '-')}: {converted!r} is not one of "
+            f"{', '.join(map(str, choices))}"
+        )
+    return converted
+
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _parse(kind, value):
+    if kind is bool:
+        if str(value).lower() not in _BOOLEANS:
+            _refuse()
+        return _BOOLEANS[str(value).lower()]
+    if isinstance(value, bool):
+        _refuse()
+    if kind is int:
+        if isinstance(value, str):
+            return int(value.replace("_", ""))
+        if value != int(value):
+            _refuse()
+        return int(value)
+    if kind is float:
+        return float(value)
+    return os.fspath(value) if isinstance(value, os.PathLike) else _text(value)
+
+
+def _text(value):
+    return value if isinstance(value, str) else _refuse()
+
+
+def _refuse():
+    raise ValueError
+
+
+def _parser(cls, prog, description):
+    """An argparse parser, used for the layout of ``--help`` only."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for field in dataclasses.fields(cls):
+        kind, several, _ = _type_of(cls, field)
+        required = field.default is dataclasses.MISSING
+        shown = "required" if required else f"default: {_show(field.default)}"
+        choices = field.metadata.get("choices")
+        chosen = f" One of: {', '.join(map(str, choices))}." if choices else ""
+        metavar = None if kind is bool else {str: "TEXT", int: "N", float: "X"}[kind]
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            metavar=None if kind is bool else metavar + (" ..." if several else ""),
+            help=f"{field.metadata.get('help', '')}{chosen} ({shown})".replace("%", "%%"),
+            **({"action": "store_true"} if kind is bool else {}),
+        )
+    return parser
+
+
+def _show(default):
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, tuple):
+        return " ".join(map(str, default)) or "none"
+    return "none" if default is None else default

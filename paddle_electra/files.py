@@ -1,0 +1,133 @@
+"""Atomic writing, hashing and JSON: a killed process leaves the old file or the new one."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from .errors import InputError
+
+
+def sync_directory(path):
+    """Make a rename inside ``path`` survive a power cut (a no-op where unsupported)."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(fd)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def disk_errors(path):
+    """Turn "disk full", "no permission" and the like into an `InputError` naming ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(
+                f"{path}: the disk is full; what was there before is untouched. "
+                f"Free some space and run the same command again"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise InputError(f"{path}: cannot write here ({error.strerror})") from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
+            raise InputError(f"{path}: expected a folder, a file is in the way") from error
+        raise
+
+
+@contextlib.contextmanager
+def atomic_write(path, mode="w"):
+    """Open a temporary file beside ``path``; on success it replaces ``path``, else it goes.
+
+    Text mode writes UTF-8 with LF line ends.  Raises `InputError` when the disk is full or
+    the folder is not writable.
+    """
+    path = Path(path)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+        try:
+            with open(temporary, mode, **text) as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def atomic_directory(path):
+    """Yield a temporary folder that becomes ``path`` on success.
+
+    An existing ``path`` is replaced by two renames: a reader sees the old folder, or, for an
+    instant, none, or the new one, never a mixture.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    retired = path.with_name(f".{path.name}.{os.getpid()}.old")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with open(file, "rb") as handle:
+                        os.fsync(handle.fileno())
+            sync_directory(temporary)
+            if path.exists():
+                os.replace(path, retired)
+            os.replace(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if retired.exists() and not path.exists():
+                os.replace(retired, path)
+            raise
+        sync_directory(path.parent)
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def write_json(path, value):
+    """Write ``value`` as indented UTF-8 JSON, atomically."""
+    with atomic_write(path) as handle:
+        json.dump(value, handle, ensure_ascii=False, indent=2)
+        handle.write("\n")
+
+
+def read_json(path):
+    """Read a JSON file.  Raises `InputError` naming file and line when it is missing or broken."""
+    try:
+        with open(path, encoding="utf-8-sig") as handle:
+            return json.load(handle)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: expected a JSON file, this is a folder") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
+        ) from None
+
+
+def sha256(path, chunk=1 << 20):
+    """Hexadecimal SHA-256 of a file, read in pieces of ``chunk`` bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        while block := handle.read(chunk):
+            digest.update(block)
+    return digest.hexdigest()

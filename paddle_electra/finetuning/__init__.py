@@ -1,0 +1,1 @@
+"""Fine-tuned weights and scores for a task."""

@@ -1,0 +1,1 @@
+"""The PaddleHub face: the only part that imports paddlehub."""

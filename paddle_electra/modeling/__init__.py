@@ -1,0 +1,1 @@
+"""Token ids to hidden states to logits: paddle.nn only, no files."""

@@ -1,0 +1,1 @@
+"""Raw Chinese text to token ids."""

@@ -1,0 +1,44 @@
+"""Packaging of paddle-electra.  Ranges stand here, pins only in constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "([^"]+)"', (HERE / "paddle_electra/__init__.py").read_text("utf-8")
+).group(1)
+
+CPU = ["paddlepaddle>=2.6"]
+GPU = ["paddlepaddle-gpu>=2.6"]
+HUB = ["paddlehub>=2.4", "paddlenlp>=2.8"]
+
+setup(
+    name="paddle-electra",
+    version=VERSION,
+    description="ELECTRA for Chinese text on PaddlePaddle: pretraining, fine-tuning, PaddleHub",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["paddle_electra", "paddle_electra.*"]),
+    include_package_data=True,
+    package_data={"paddle_electra": ["assets/**/*"]},
+    python_requires=">=3.10,<3.13",
+    install_requires=[
+        "numpy>=1.24",
+        "tokenizers>=0.15",
+        "safetensors>=0.4",
+        "crc32c>=2.3",
+        "tqdm>=4.60",
+        "visualdl>=2.5",
+    ],
+    extras_require={
+        "cpu": CPU,
+        "gpu": GPU,
+        "hub": HUB,
+        "bench": ["torch", "transformers", "onnxruntime", "openvino"],
+        "dev": ["pytest>=7", "hypothesis>=6", "ruff>=0.5"],
+    },
+    entry_points={"console_scripts": ["paddle-electra=paddle_electra.cli:main"]},
+)
