@@ -225,12 +225,15 @@ def _parser(cls, prog, description):
         shown = "required" if required else f"default: {_show(field.default)}"
         choices = field.metadata.get("choices")
         chosen = f" One of: {', '.join(map(str, choices))}." if choices else ""
-        metavar = None if kind is bool else {str: "TEXT", int: "N", float: "X"}[kind]
+        if kind is bool:
+            shape = {"action": "store_true"}
+        else:
+            metavar = {str: "TEXT", int: "N", float: "X"}[kind]
+            shape = {"metavar": metavar + (" ..." if several else "")}
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
-            metavar=None if kind is bool else metavar + (" ..." if several else ""),
+            **shape,
             help=f"{field.metadata.get('help', '')}{chosen} ({shown})".replace("%", "%%"),
-            **({"action": "store_true"} if kind is bool else {}),
         )
     return parser
 
