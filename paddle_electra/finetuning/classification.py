@@ -1,0 +1,152 @@
+"""Sequence classification: features, head, loss and predictions.
+
+`SequenceClassification` is also the interface that every kind of task has; the training loop and
+the scoring know a task through it only.
+"""
+
+import dataclasses
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+
+from ..files import atomic_write
+from ..modeling.electra import ElectraForSequenceClassification
+from .metrics import METRICS
+
+PAD_TO_MULTIPLE = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Feature:
+    """An example as the model takes it; ``label`` is its id, -1 for none.  Arrays: int64 [n]."""
+
+    input_ids: np.ndarray
+    token_type_ids: np.ndarray
+    label: int
+
+    def __len__(self):
+        return len(self.input_ids)
+
+
+class SequenceClassification:
+    """One label for one text (original: `ClassificationTask`).
+
+    Args:
+        task: a `tasks.Task`.
+        tokenizer: an `ElectraTokenizer`.
+        max_seq_length: tokens of an example, [CLS] and [SEP] included; longer texts are cut.
+    """
+
+    def __init__(self, task, tokenizer, max_seq_length):
+        self.task = task
+        self.tokenizer = tokenizer
+        self.max_seq_length = max_seq_length
+
+    def prepare(self, examples):
+        """Examples to a list of `Feature`, in their order."""
+        texts = [
+            example.text_a if not example.text_b else (example.text_a, example.text_b)
+            for example in examples
+        ]
+        ids = {label: number for number, label in enumerate(self.task.labels)}
+        encodings = self.tokenizer.encode_batch(texts, self.max_seq_length)
+        return [
+            Feature(
+                np.asarray(encoding.ids, np.int64),
+                np.asarray(encoding.token_type_ids, np.int64),
+                -1 if example.label is None else ids[example.label],
+            )
+            for example, encoding in zip(examples, encodings, strict=True)
+        ]
+
+    def collate(self, features):
+        """A batch, padded to its longest feature (rounded up to a multiple of 8).
+
+        Masked keys get -10000 before the softmax, a weight of exactly 0 in float32, so the length
+        of the padding changes no result.
+
+        Returns:
+            dict of int64 tensors: input_ids, token_type_ids, attention_mask (batch, length) and
+            labels (batch,).
+        """
+        longest = max(map(len, features))
+        length = min(-(-longest // PAD_TO_MULTIPLE) * PAD_TO_MULTIPLE, self.max_seq_length)
+        ids = np.full((len(features), length), self.tokenizer.pad_id, np.int64)
+        types, mask = np.zeros_like(ids), np.zeros_like(ids)
+        for row, feature in enumerate(features):
+            ids[row, : len(feature)] = feature.input_ids
+            types[row, : len(feature)] = feature.token_type_ids
+            mask[row, : len(feature)] = 1
+        arrays = {
+            "input_ids": ids,
+            "token_type_ids": types,
+            "attention_mask": mask,
+            "labels": np.array([feature.label for feature in features], np.int64),
+        }
+        return {name: paddle.to_tensor(array) for name, array in arrays.items()}
+
+    def build_model(self, config):
+        """An untrained model with this task's head."""
+        return ElectraForSequenceClassification(config, len(self.task.labels))
+
+    def losses(self, model, batch):
+        """Cross entropy of each example, (batch,)."""
+        return F.cross_entropy(self._logits(model, batch), batch["labels"], reduction="none")
+
+    def predict(self, model, batch):
+        """Log-probabilities, a float32 array (batch, labels)."""
+        return F.log_softmax(self._logits(model, batch).astype("float32")).numpy()
+
+    @staticmethod
+    def _logits(model, batch):
+        return model(batch["input_ids"], batch["token_type_ids"], batch["attention_mask"])
+
+    def score(self, features, outputs):
+        """The task's metric and the mean loss; empty when the examples have no labels.
+
+        Args:
+            features: list of `Feature`.
+            outputs: what `predict` gave for them, (examples, labels).
+        """
+        gold = np.array([feature.label for feature in features])
+        if (gold < 0).any():
+            return {}
+        value = METRICS[self.task.metric](gold, outputs.argmax(-1))
+        loss = -np.take_along_axis(outputs.astype(np.float64), gold[:, None], -1).mean()
+        return {self.task.metric: value, "loss": float(loss)}
+
+    def collapse(self, outputs):
+        """A warning when all predictions are one class, else None."""
+        predicted = np.unique(outputs.argmax(-1))
+        if len(outputs) < 2 or len(predicted) > 1:
+            return None
+        return (
+            f"all {len(outputs)} predictions are {self.task.labels[predicted[0]]!r}: the model has "
+            f"not learned to tell the classes apart; try a lower --learning-rate, more "
+            f"--num-train-epochs, or another --seed"
+        )
+
+    def write_predictions(self, path, examples, outputs):
+        """A TSV with a header: row, texts, label (empty if there is none), predicted, one
+        probability per label."""
+        pairs = any(example.text_b is not None for example in examples)
+        header = ["row", "text_a", *(["text_b"] if pairs else []), "label", "predicted"]
+        with atomic_write(path) as handle:
+            names = [f"probability_{label}" for label in self.task.labels]
+            handle.write("\t".join([*header, *names]) + "\n")
+            for example, output in zip(examples, outputs, strict=True):
+                texts = [example.text_a, *([example.text_b or ""] if pairs else [])]
+                predicted = self.task.labels[int(output.argmax())]
+                cells = [str(example.row), *texts, example.label or "", predicted]
+                handle.write("\t".join([*cells, *(f"{p:.6f}" for p in np.exp(output))]) + "\n")
+
+    def describe(self):
+        """What ``task.json`` says of the fine-tuned model."""
+        return {
+            "task": self.task.name,
+            "kind": self.task.kind,
+            "labels": list(self.task.labels),
+            "max_seq_length": self.max_seq_length,
+            "num_classes": len(self.task.labels),
+        }

@@ -1,0 +1,73 @@
+"""Which hyperparameters a run gets, and what is refused."""
+
+import dataclasses
+
+import pytest
+
+from paddle_electra.config import from_dict
+from paddle_electra.errors import InputError
+from paddle_electra.finetuning.options import FinetuneOptions, nearest_size, resolve
+from paddle_electra.finetuning.tasks import get_task
+from paddle_electra.modeling.config import SIZES, ElectraConfig
+
+PLACES = {"task": "chnsenticorp", "model": "m", "data": "d", "output": "o"}
+TASK = get_task("chnsenticorp")
+
+
+def resolved(size="small", of_task=TASK, **given):
+    options = from_dict(FinetuneOptions, {**PLACES, **given})
+    return resolve(options, ElectraConfig.from_size(size, 21128), of_task)
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "decay"),
+    [
+        ("tiny", 3e-4, 0.8),
+        ("small", 3e-4, 0.8),
+        ("small-ex", 3e-4, 0.8),
+        ("base", 1e-4, 0.8),
+        ("large", 5e-5, 0.9),
+    ],
+)
+def test_recipe_of_each_size(size, rate, decay):
+    options = resolved(size)
+    assert (options.learning_rate, options.layerwise_lr_decay) == (rate, decay)
+    assert options.num_train_epochs == 3
+    assert (options.train_batch_size, options.max_seq_length) == (32, 128)
+    assert (options.warmup_proportion, options.weight_decay_rate) == (0.1, 0.01)
+
+
+def test_given_beats_task_beats_recipe():
+    task = dataclasses.replace(TASK, defaults={"num_train_epochs": 2.0, "learning_rate": 7e-5})
+    options = resolved("base", task, learning_rate=2e-5)
+    assert options.learning_rate == 2e-5
+    assert options.num_train_epochs == 2
+    assert options.train_batch_size == 32
+
+
+def test_every_size_has_a_recipe_and_other_shapes_get_the_nearest():
+    for size in SIZES:
+        assert nearest_size(ElectraConfig.from_size(size, 100)) == size
+    other = ElectraConfig.from_size("base", 100, num_hidden_layers=6)
+    assert nearest_size(other) == "base"
+    assert nearest_size(dataclasses.replace(other, hidden_size=48)) == "small"
+    assert nearest_size(dataclasses.replace(other, hidden_size=1536)) == "large"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"max_seq_length": 1024}, "--max-seq-length 1024: the model m has 512 positions"),
+        ({"max_seq_length": 2}, "--max-seq-length 2: expected at least 3"),
+        ({"train_batch_size": 0}, "--train-batch-size 0: expected at least 1"),
+        ({"warmup_proportion": 1.5}, "--warmup-proportion 1.5: expected from 0 to 1"),
+        ({"learning_rate": float("nan")}, "--learning-rate nan: expected from 0 to 1"),
+        ({"keep": "best", "do_eval": False}, "--keep best needs the scores of the dev split"),
+        ({"keep": "middle"}, "'middle' is not one of last, best"),
+        ({"task": "sst2"}, "'sst2' is not one of"),
+        ({"learning_rat": 1e-4}, "did you mean 'learning_rate'"),
+    ],
+)
+def test_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        resolved(**given)

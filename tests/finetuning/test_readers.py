@@ -1,0 +1,155 @@
+"""Task files: what is read, and what is said of a bad one."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from paddle_electra.errors import InputError
+from paddle_electra.finetuning.readers import Example, read_lines, read_tsv
+from paddle_electra.finetuning.tasks import TASKS, get_task
+
+COLUMNS = ("label", "text_a")
+LABELS = ("0", "1")
+
+
+@pytest.fixture
+def read(tmp_path):
+    """read(bytes or text, **settings) -> examples of a file with that content."""
+
+    def _read(content, **settings):
+        path = tmp_path / "train.tsv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_tsv(path, COLUMNS, LABELS, **settings)
+
+    return _read
+
+
+def test_header_bom_and_carriage_returns(read):
+    expected = [Example(2, "很好", None, "1"), Example(3, '"带引号,逗号"', None, "0")]
+    text = 'label\ttext_a\r\n1\t很好\r\n0\t"带引号,逗号"\r\n'
+    assert read("\ufeff" + text) == expected
+    assert read(text.replace("\r", "").rstrip("\n")) == expected
+
+
+def test_without_header_rows_count_from_one(read):
+    assert read("1\t很好\n0\t不好\n") == [
+        Example(1, "很好", None, "1"),
+        Example(2, "不好", None, "0"),
+    ]
+
+
+def test_columns_are_found_by_name(read):
+    assert read("qid\ttext_a\tlabel\n7\t很好\t1\n") == [Example(2, "很好", None, "1")]
+
+
+def test_two_texts(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("好吗\t好不好\t1\n", encoding="utf-8")
+    examples = read_tsv(path, ("text_a", "text_b", "label"), LABELS)
+    assert examples == [Example(1, "好吗", "好不好", "1")]
+
+
+def test_only_line_feeds_end_a_row(read):
+    assert read("1\t上\u2028下\x0b\x85。\n")[0].text_a == "上\u2028下\x0b\x85。"
+
+
+def test_unlabelled_file(read):
+    text = "qid\ttext_a\n0\t很好\n"
+    assert read(text, needs_labels=False) == [Example(2, "很好", None, None)]
+    with pytest.raises(InputError, match="row 1: the header has no column label"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("label\ttext_a\n1\t好\n2\t差\n", r"row 3: label '2' is outside the label set 0, 1"),
+        ("1\t好\n差\n", r"row 2: 1 column, expected 2 separated by tabs"),
+        ("1\t好\n0\t差\t差\n", r"row 2: 3 columns, expected 2 .* \(a tab inside a text\?\)"),
+        ("1\t好\n\n0\t差\n", r"row 2: 1 column, expected 2"),
+        ("1\t好\n0\t \u3000\n", r"row 2: text_a is empty"),
+        ("label\ttext\n1\t好\n", r"row 1: the header has no column text_a"),
+        ("review\tstars\n好\t1\n", r"row 1: neither a header .* a label out of 0, 1"),
+        ("", r"no rows of data; expected the columns label, text_a"),
+        ("label\ttext_a\n", r"no rows of data"),
+        (b"1\t\xe5\xa5\xbd\n0\t\xb2\xee\n", r"row 2: not UTF-8 text \(byte 8\)"),
+    ],
+)
+def test_bad_files(read, content, message):
+    with pytest.raises(InputError, match=rf"train\.tsv: {message}"):
+        read(content)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_lines(tmp_path / "nothing.tsv")
+    with pytest.raises(InputError, match="folder"):
+        read_lines(tmp_path)
+
+
+def test_rows_hfl_leaves_out_and_reports(read, capsys):
+    examples = read("label\ttext_a\n1\t好\n差\n0\t\n1\t好\t多余\n", rows="hfl")
+    assert [(e.row, e.text_a) for e in examples] == [(2, "好"), (4, ""), (5, "好")]
+    assert "row 3: 1 column" in capsys.readouterr().err
+
+
+def test_files_of_a_split(tmp_path):
+    task = get_task("chnsenticorp")
+    assert task.find(tmp_path, "test") is None
+    (tmp_path / "eval.tsv").write_text("1\t好\n", encoding="utf-8")
+    assert task.find(tmp_path, "test").name == "eval.tsv"
+    (tmp_path / "test.tsv").write_text("1\t好\n", encoding="utf-8")
+    assert task.find(tmp_path, "test").name == "test.tsv"
+
+
+def test_unknown_task_names_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'chnsenticorp'"):
+        get_task("chnsenticorps")
+
+
+@pytest.mark.reference
+def test_features_equal_the_originals(oracle):
+    """oracle section 8: every row of every recorded split and length."""
+    from paddle_electra.text.tokenizer import ElectraTokenizer
+
+    tokenizer = ElectraTokenizer(oracle / "vocab.txt")
+    recordings = sorted(oracle.glob("pairs/chnsenticorp_*_L*.npz"))
+    assert recordings
+    for path in recordings:
+        split, length = path.stem.split("_")[1], int(path.stem.rpartition("_L")[2])
+        recorded = np.load(path)
+        source = path.with_name(f"chnsenticorp_{split}.tsv")
+        settings = json.loads(
+            gzip.decompress(path.with_name(f"chnsenticorp_{split}_examples.json.gz").read_bytes())
+        )
+        task = TASKS["chnsenticorp"]
+        assert list(task.labels) == settings["label_list"]
+        examples = task.read(source, split, rows="hfl")
+        assert [e.text_a for e in examples] == [e["text_a"] for e in settings["examples"]]
+        assert [e.row - 2 for e in examples] == recorded["eid"].tolist()
+
+        features = task.kind_class()(task, tokenizer, length).prepare(examples)
+        for row, feature in enumerate(features):
+            size = len(feature)
+            assert size == recorded["input_mask"][row].sum(), (path.name, row)
+            assert feature.input_ids.tolist() == recorded["input_ids"][row, :size].tolist()
+            assert feature.token_type_ids.tolist() == recorded["segment_ids"][row, :size].tolist()
+            assert feature.label == recorded["label_ids"][row]
+
+
+@pytest.mark.reference
+def test_bad_rows_of_a_recording(oracle):
+    """LCQMC's recording has bad rows: refused by default, treated as HFL does on request."""
+    path = oracle / "pairs" / "lcqmc_train.tsv"
+    columns = ("text_a", "text_b", "label")
+    with pytest.raises(InputError, match=r"row \d+: text_b is empty"):
+        read_tsv(path, columns, LABELS)
+    recorded = json.loads(
+        gzip.decompress((path.parent / "lcqmc_train_examples.json.gz").read_bytes())
+    )
+    examples = read_tsv(path, columns, LABELS, rows="hfl")
+    assert [(e.text_a, e.text_b, e.label) for e in examples] == [
+        (e["text_a"], e["text_b"], e["label"]) for e in recorded["examples"]
+    ]
