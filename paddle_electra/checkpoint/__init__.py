@@ -1,1 +1,31 @@
-"""Weights on disk."""
+"""Weights on disk, in every format that is read."""
+
+from pathlib import Path
+
+
+def load(path):
+    """Read a checkpoint, recognising its format.
+
+    Args:
+        path: our own checkpoint directory, or a TensorFlow checkpoint of the original code (its
+            folder, its prefix such as ``DIR/electra_small``, or its ``.index`` file).
+    Returns:
+        a `native.Checkpoint` with our names.
+    Raises:
+        InputError: nothing there, or nothing recognised; the message lists what was looked for.
+    """
+    from ..errors import InputError
+    from . import native, original, tensorflow
+
+    path = Path(path)
+    if (path / native.CONFIG).is_file() and (path / native.DISCRIMINATOR).is_file():
+        return native.load(path)
+    prefix = tensorflow.find_prefix(path)
+    if prefix is not None:
+        return original.load(prefix)
+    if not path.exists():
+        raise InputError(f"{path}: no such folder or checkpoint")
+    raise InputError(
+        f"{path}: no model found; looked for {native.CONFIG} with {native.DISCRIMINATOR} "
+        f"(our format) and for *.index (TensorFlow)"
+    )

@@ -1,0 +1,40 @@
+"""What sits on the encoder: replaced-token detection, masked language model, classification."""
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from .encoder import glorot, truncated_normal
+
+
+class ReplacedTokenHead(nn.Layer):
+    """dense + GELU, then one logit a token (original: `_get_discriminator_output`)."""
+
+    def __init__(self, config):
+        super().__init__()
+        width = config.hidden_size
+        self.dense = nn.Linear(width, width, weight_attr=truncated_normal(config.initializer_range))
+        self.logit = nn.Linear(width, 1, weight_attr=glorot())
+
+    def forward(self, hidden):
+        return self.logit(F.gelu(self.dense(hidden))).squeeze(-1)  # (..., length)
+
+
+class MaskedLanguageHead(nn.Layer):
+    """dense to the embedding size + GELU + LayerNorm, times the word embeddings, plus a bias.
+
+    Original: `_get_masked_lm_output`.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        width = config.embedding_size
+        self.dense = nn.Linear(
+            config.hidden_size, width, weight_attr=truncated_normal(config.initializer_range)
+        )
+        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+        self.bias = self.create_parameter([config.vocab_size], is_bias=True)
+
+    def forward(self, hidden, word_embeddings):
+        hidden = self.layer_norm(F.gelu(self.dense(hidden)))
+        return paddle.matmul(hidden, word_embeddings, transpose_y=True) + self.bias

@@ -1,0 +1,70 @@
+"""What a run writes about itself: JSON lines and VisualDL scalars."""
+
+import json
+import os
+from pathlib import Path
+
+from ..errors import InputError
+from ..files import disk_errors
+
+
+class TrainingLog:
+    """Appends one JSON object a line to ``DIR/log.jsonl`` and scalars to ``DIR/visualdl``.
+
+    After a resume the lines of steps that will be made again are cut off first, so that each step
+    appears once.
+
+    Args:
+        folder: the run's output folder.
+        step: the step the run continues from; later lines are dropped.
+        visualdl: also write VisualDL scalars.
+    """
+
+    def __init__(self, folder, step=0, visualdl=True):
+        self.path = Path(folder) / "log.jsonl"
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._drop_after(step)
+            self._file = open(self.path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115
+        self._writer = None
+        if visualdl:
+            from visualdl import LogWriter
+
+            self._writer = LogWriter(logdir=str(Path(folder) / "visualdl"), display_name="run")
+
+    def _drop_after(self, step):
+        if not self.path.exists():
+            return
+        kept = [entry for entry in read_log(self.path, tolerant=True) if entry["step"] <= step]
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), "utf-8")
+        os.replace(temporary, self.path)
+
+    def write(self, step, kind, **values):
+        """One line {"step", "kind", **values}; numbers also go to VisualDL under ``kind/name``."""
+        with disk_errors(self.path):
+            self._file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
+            self._file.flush()
+        if self._writer is not None:
+            for name, value in values.items():
+                if isinstance(value, (int, float)):
+                    self._writer.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self):
+        """Flush and close both files."""
+        self._file.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def read_log(path, tolerant=False):
+    """The entries of a ``log.jsonl``; ``tolerant`` drops a last line cut short by a kill."""
+    entries = []
+    for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError:
+            if not tolerant:
+                raise InputError(f"{path}: line {number}: not JSON") from None
+            break
+    return entries

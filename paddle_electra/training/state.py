@@ -1,0 +1,69 @@
+"""Training checkpoints: atomic, rotated, complete enough that a resumed run equals an unbroken one.
+
+A checkpoint is a folder ``checkpoints/step-00001000`` that holds a model in our own format (so
+that every command takes it), ``optimizer.safetensors`` and ``training.json``.  There is no random
+state to save: masks, samples, order and dropout are all keyed by (seed, step).
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from ..checkpoint import native
+from ..errors import InputError
+from ..files import atomic_directory, read_json, write_json
+
+_STEP = re.compile(r"step-(\d{8,})")
+OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
+
+
+def checkpoint_folder(output, step):
+    """The folder of the checkpoint after ``step`` updates."""
+    return Path(output) / "checkpoints" / f"step-{step:08d}"
+
+
+def list_checkpoints(output):
+    """[(step, folder)] of the complete checkpoints of a run, oldest first."""
+    root = Path(output) / "checkpoints"
+    if not root.is_dir():
+        return []
+    found = [(_STEP.fullmatch(path.name), path) for path in root.iterdir() if path.is_dir()]
+    return sorted((int(match.group(1)), path) for match, path in found if match)
+
+
+def save_checkpoint(
+    output, step, config, vocab_file, model, generator, optimizer, state, task=None
+):
+    """Write one checkpoint, atomically.
+
+    Args:
+        model: the discriminator or fine-tuning model.
+        generator: the generator or None.
+        state: JSON-ready dict, at least what is needed to continue besides weights and moments.
+    """
+    with atomic_directory(checkpoint_folder(output, step)) as folder:
+        native.write_into(folder, config, vocab_file, model, generator, task)
+        native.write_tensors(folder / OPTIMIZER, optimizer.moments())
+        write_json(folder / TRAINING, {"step": step, **state})
+
+
+def rotate(output, keep):
+    """Delete all but the newest ``keep`` checkpoints, and what killed saves left."""
+    checkpoints = list_checkpoints(output)
+    for _, folder in checkpoints[: max(0, len(checkpoints) - keep)]:
+        shutil.rmtree(folder)
+    for leftover in (Path(output) / "checkpoints").glob(".step-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def read_training_state(folder):
+    """(optimizer arrays, state dict) of a checkpoint folder.
+
+    Raises:
+        InputError: a file is missing or damaged, naming it.
+    """
+    folder = Path(folder)
+    for name in (OPTIMIZER, TRAINING):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: {name} is missing; a run cannot be resumed from here")
+    return native.read_tensors(folder / OPTIMIZER), read_json(folder / TRAINING)
