@@ -1,0 +1,168 @@
+import ast
+import importlib.metadata
+import json
+import tarfile
+
+import pytest
+from tiny_checkpoint import make_checkpoint
+
+from paddle_electra.checkpoint import native
+from paddle_electra.cli import main
+from paddle_electra.errors import InputError
+from paddle_electra.files import sha256
+from paddle_electra.hub import manifest, packaging
+from paddle_electra.hub.import_graph import imports_of
+
+NAME = "chinese-electra-tiny"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model") / "tuned"
+    return make_checkpoint(folder, ["bad", "good"], generator=True)
+
+
+@pytest.fixture(scope="module")
+def built(model, tmp_path_factory):
+    return packaging.build_module(model, NAME, tmp_path_factory.mktemp("dist"), author="O'Neill \\")
+
+
+def files_in(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_folder_holds_the_module(built):
+    folder, archive = built
+    assert folder.name == "chinese_electra_tiny"
+    assert archive.name == "chinese_electra_tiny.tar.gz"
+    names = files_in(folder)
+    assert {"__init__.py", "module.py", "README.md", "requirements.txt", "manifest.json"} <= names
+    assert {f"assets/{name}" for name in (native.CONFIG, native.TASK, native.VOCAB)} <= names
+    assert {f"assets/{name}" for name in (native.DISCRIMINATOR, native.GENERATOR)} <= names
+    assert "electra_runtime/hub/module.py" in names
+    carried = [name for name in names if name.startswith("electra_runtime/")]
+    for part in ("training", "pretraining", "finetuning", "packaging", "cli"):
+        assert not [name for name in carried if part in name]
+
+
+def test_paddlehub_can_read_the_information_without_importing(built):
+    tree = ast.parse((built[0] / "module.py").read_text("utf-8"))
+    (cls,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    (decorator,) = cls.decorator_list
+    assert decorator.func.id == "moduleinfo"
+    info = {keyword.arg: keyword.value.value for keyword in decorator.keywords}
+    assert info["name"] == NAME
+    assert info["version"] == "1.0.0"
+    assert info["author"] == "O'Neill \\"
+    assert "2 layers of 32" in info["summary"]
+
+
+def test_the_archive_holds_the_same_files_and_the_same_bytes_each_time(built, model, tmp_path):
+    folder, archive = built
+    with tarfile.open(archive) as tar:
+        members = {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
+    files = {f"{folder.name}/{name}": (folder / name).read_bytes() for name in files_in(folder)}
+    assert members == files
+    again = packaging.build_module(model, NAME, tmp_path, author="O'Neill \\")
+    assert sha256(again[1]) == sha256(archive)
+
+
+def test_the_manifest_covers_every_file(built):
+    sums = json.loads((built[0] / manifest.FILE_NAME).read_text("utf-8"))["sha256"]
+    files = {
+        path.relative_to(built[0]).as_posix() for path in built[0].rglob("*") if path.is_file()
+    }
+    assert set(sums) == files - {manifest.FILE_NAME}
+    manifest.verify(built[0])
+
+
+def test_a_changed_or_missing_file_is_named(model, tmp_path):
+    folder, _ = packaging.build_module(model, NAME, tmp_path)
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "module.pyc").write_bytes(b"made by Python")
+    manifest.verify(folder)
+    weights = folder / "assets" / native.DISCRIMINATOR
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(InputError, match=r"discriminator\.safetensors: not the file .* built"):
+        manifest.verify(folder)
+    weights.unlink()
+    with pytest.raises(InputError, match=r"discriminator\.safetensors: this file .* missing"):
+        manifest.verify(folder)
+    (folder / manifest.FILE_NAME).unlink()
+    with pytest.raises(InputError, match=r"manifest\.json: no such file"):
+        manifest.verify(folder)
+
+
+def test_what_was_there_is_replaced_as_a_whole(model, tmp_path):
+    folder, archive = packaging.build_module(model, NAME, tmp_path)
+    (folder / "stale.txt").write_text("old", "utf-8")
+    packaging.build_module(model, NAME, tmp_path, version="1.0.1")
+    assert not (folder / "stale.txt").exists()
+    assert 'version="1.0.1"' in (folder / "module.py").read_text("utf-8").replace("'", '"')
+    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, archive.name]
+
+
+def test_a_failed_build_leaves_what_was_there(model, tmp_path, monkeypatch):
+    folder, archive = packaging.build_module(model, NAME, tmp_path)
+    before = sha256(folder / manifest.FILE_NAME), sha256(archive)
+    monkeypatch.setattr(packaging, "_add_file", lambda *_: (_ for _ in ()).throw(OSError(28, "")))
+    with pytest.raises(InputError, match="the disk is full"):
+        packaging.build_module(model, NAME, tmp_path, version="2.0.0")
+    assert (sha256(folder / manifest.FILE_NAME), sha256(archive)) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, archive.name]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Chinese", "a_b", "a b", "../a", "a--b", "-a", "a-", "1a", "a/b", "中文", "a\n"]
+)
+def test_bad_names_are_refused(name):
+    with pytest.raises(InputError, match=r"--name: .*a-z, 0-9"):
+        packaging.check_name(name)
+
+
+@pytest.mark.parametrize("name", ["json", "numpy", "paddle", "paddlehub", "paddle-electra"])
+def test_a_name_that_would_hide_a_package_is_refused(name):
+    with pytest.raises(InputError, match="would hide the Python package"):
+        packaging.check_name(name)
+
+
+def test_the_command_answers_mistakes_with_one_line(model, tmp_path, capsys):
+    build = ["module", "build", "--output", str(tmp_path), "--name"]
+    assert main([*build, "Bad", "--model", str(model)]) == 2
+    assert main([*build, NAME, "--model", str(tmp_path / "absent")]) == 2
+    assert main([*build, NAME, "--model", str(model), "--version", "one"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert "'Bad'" in lines[0]
+    assert "absent" in lines[1]
+    assert "'one'" in lines[2]
+    assert list(tmp_path.iterdir()) == []
+    assert main([*build, NAME, "--model", str(model)]) == 0
+    assert "hub install" in capsys.readouterr().out
+
+
+def test_requirements_are_those_of_setup():
+    stated = {
+        line for line in importlib.metadata.requires("paddle-electra") or () if ";" not in line
+    }
+    assert set(packaging.REQUIREMENTS.values()) <= stated
+
+
+def test_imports_are_followed(tmp_path):
+    files = {
+        "__init__.py": "",
+        "a/__init__.py": "from .one import f",
+        "a/one.py": "import numpy as np\nfrom ..b import two\n",
+        "b/__init__.py": "",
+        "b/two.py": "def f():\n    from tokenizers.models import X\n    from . import three\n",
+        "b/three.py": "import os.path\nfrom .two import f\n",
+        "b/four.py": "import torch\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    imports = imports_of(tmp_path, "a")
+    assert {file.as_posix() for file in imports.files} == set(files) - {"b/four.py"}
+    assert imports.external == {"numpy", "tokenizers"}
