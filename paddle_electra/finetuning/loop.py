@@ -1,0 +1,112 @@
+"""The training steps of fine-tuning."""
+
+import math
+
+import numpy as np
+import paddle
+
+from ..errors import InputError
+from ..training.optimizer import build_optimizer, clip_gradients
+from ..training.schedule import learning_rate, warmup_steps
+
+MAX_GRADIENT_NORM = 1.0
+
+
+def epoch_order(count, seed, epoch):
+    """The order of ``count`` examples in an epoch: a function of seed and epoch alone."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def step_seed(seed, step):
+    """The seed of the random numbers (dropout) of a step: a function of seed and step alone."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+
+
+class Trainer:
+    """A model in training.  All its state is the model, the optimizer and ``step``.
+
+    The loss of a step is the **sum** over its examples, then the gradient is clipped to norm 1
+    (PARITY 17).  Every example is used once an epoch; the last batch of an epoch may be smaller,
+    which in a sum is the same as the original's padding examples (PARITY 19).
+
+    Args:
+        kind: what the task is, see `classification.SequenceClassification`.
+        model: with the task's head.
+        features: the training features.
+        options: resolved `FinetuneOptions`.
+    Raises:
+        InputError: too few epochs for a single step.
+    """
+
+    def __init__(self, kind, model, features, options):
+        self.kind, self.model, self.features, self.options = kind, model, features, options
+        self.steps_per_epoch = math.ceil(len(features) / options.train_batch_size)
+        self.total_steps = int(options.num_train_epochs * self.steps_per_epoch)
+        if not self.total_steps:
+            raise InputError(f"--num-train-epochs {options.num_train_epochs} is less than one step")
+        self.warmup_steps = warmup_steps(self.total_steps, options.warmup_proportion)
+        self.step = 0
+        self.optimizer = build_optimizer(
+            model,
+            weight_decay=options.weight_decay_rate,
+            layerwise_lr_decay=options.layerwise_lr_decay,
+            num_layers=model.config.num_hidden_layers,
+        )
+        self._epoch, self._order = None, None
+
+    @property
+    def epoch(self):
+        """The number of finished passes, a float."""
+        return self.step / self.steps_per_epoch
+
+    @property
+    def at_epoch_end(self):
+        """Whether a pass, perhaps cut short by the end of training, has just been finished."""
+        return self.step % self.steps_per_epoch == 0 or self.step == self.total_steps
+
+    def rate(self):
+        """Learning rate of the head in the coming step (PARITY 15: the first one is 0)."""
+        return learning_rate(
+            self.step, self.options.learning_rate, self.total_steps, self.warmup_steps
+        )
+
+    def next_features(self):
+        """The features of the coming step."""
+        epoch, index = divmod(self.step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = epoch_order(len(self.features), self.options.seed, epoch)
+        size = self.options.train_batch_size
+        return [self.features[i] for i in self._order[index * size : (index + 1) * size]]
+
+    def train_step(self):
+        """Take one step.
+
+        Returns:
+            (mean loss of the batch, learning rate, norm of the gradient before clipping).
+        Raises:
+            InputError: the loss or the gradient is not a finite number; names the step.
+        """
+        features = self.next_features()
+        rate = self.rate()
+        self.model.train()
+        paddle.seed(step_seed(self.options.seed, self.step))
+        loss = self.kind.losses(self.model, self.kind.collate(features)).sum()
+        norm = self.update(loss, rate)
+        mean = float(loss) / len(features)
+        if not (math.isfinite(mean) and math.isfinite(norm)):
+            raise InputError(
+                f"step {self.step}: the loss is {mean} and the gradient's norm {norm}; "
+                f"try a lower --learning-rate"
+            )
+        self.step += 1
+        return mean, rate, norm
+
+    def update(self, loss, rate):
+        """Back-propagate ``loss``, clip, and update with ``rate``; returns the gradient's norm."""
+        loss.backward()
+        norm = clip_gradients(self.model.parameters(), MAX_GRADIENT_NORM)
+        self.optimizer.set_lr(rate)
+        self.optimizer.step()
+        self.optimizer.clear_grad()
+        return norm

@@ -1,0 +1,185 @@
+"""``paddle-electra finetune``: a pretrained model and a task's files to a fine-tuned model.
+
+The output folder holds the model in our own format with ``task.json``, ``settings.json`` (every
+option as resolved), ``log.jsonl`` and ``visualdl``, ``predictions_SPLIT.tsv`` and, written last,
+``results.json``.  While training goes on ``checkpoints`` holds what is needed to resume; the same
+command continues there, and the resumed run equals an unbroken one.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import paddle
+
+from .. import checkpoint as checkpoints
+from ..checkpoint.native import load_weights
+from ..errors import InputError
+from ..files import write_json
+from ..text.tokenizer import ElectraTokenizer
+from . import output as outputs
+from .evaluation import predict_all
+from .options import nearest_size, resolve
+from .session import Session
+from .tasks import SPLITS, get_task
+
+
+class Split(NamedTuple):
+    """A split's file, its examples and their features."""
+
+    path: Path
+    examples: list
+    features: list
+
+
+class Setup(NamedTuple):
+    """Everything a run needs, read and checked."""
+
+    options: Any
+    checkpoint: Any
+    tokenizer: ElectraTokenizer
+    kind: Any
+    splits: dict
+
+
+def run(options):
+    """Fine-tune and score; the function behind the command.
+
+    Args:
+        options: a `FinetuneOptions`.
+    Returns:
+        the dict that is written to ``results.json``.
+    Raises:
+        InputError: the model, a task file, an option or the output folder is not as it should be.
+    """
+    task = get_task(options.task)
+    setup = prepare(options, task)
+    identity = outputs.identify(setup)
+    finished = outputs.check(options.output, identity)
+    if finished is not None:
+        print(f"{options.output}: this run is already finished; nothing to do")
+        _print_results(finished, task)
+        return finished
+    outputs.write_settings(setup.options, identity)
+    model = build_model(setup)
+    training = Session(setup, model).train() if options.do_train else {}
+    results = {
+        "task": task.name,
+        "model": options.model,
+        "init": options.init,
+        "size": nearest_size(setup.checkpoint.config),
+        "seed": options.seed,
+        **training,
+        **_score(setup, model),
+    }
+    if options.do_train:
+        outputs.write_model(setup, model)
+    write_json(Path(options.output) / outputs.RESULTS, results)
+    outputs.remove_checkpoints(options.output)
+    _print_results(results, task)
+    print(f"{'model, scores' if options.do_train else 'scores'} and predictions: {options.output}")
+    return results
+
+
+def prepare(options, task):
+    """Read the model and the task's files; returns a `Setup`."""
+    checkpoint = checkpoints.load(options.model)
+    config = checkpoint.config
+    options = resolve(options, config, task)
+    tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
+    if tokenizer.vocab_size > config.vocab_size:
+        raise InputError(
+            f"{checkpoint.vocab_file}: {tokenizer.vocab_size} tokens, but the model has embeddings "
+            f"for {config.vocab_size}; use the vocabulary it was pretrained with"
+        )
+    if not options.do_train:
+        _check_finetuned(options, checkpoint, task)
+    kind = task.kind_class()(task, tokenizer, options.max_seq_length)
+    return Setup(options, checkpoint, tokenizer, kind, _read_splits(options, task, kind))
+
+
+def _check_finetuned(options, checkpoint, task):
+    if checkpoint.task is None:
+        raise InputError(
+            f"--no-do-train: {options.model} has no task.json, so it is not fine-tuned; "
+            f"name a model that `paddle-electra finetune` made"
+        )
+    labels = checkpoint.task.get("labels")
+    if labels != list(task.labels):
+        raise InputError(
+            f"{options.model}: fine-tuned on the labels {labels}, {task.name} has "
+            f"{list(task.labels)}"
+        )
+
+
+def _read_splits(options, task, kind):
+    """{split: Split} of the wanted splits that exist; the absent ones are announced."""
+    if not Path(options.data).is_dir():
+        raise InputError(f"--data {options.data}: no such folder")
+    wanted = {"train": options.do_train, "dev": options.do_eval, "test": options.do_test}
+    splits = {}
+    for split in SPLITS:
+        if not wanted[split]:
+            continue
+        path = task.find(options.data, split)
+        if path is not None:
+            examples = task.read(path, split, options.rows)
+            splits[split] = Split(path, examples, kind.prepare(examples))
+            print(f"{split}: {len(examples)} examples from {path}")
+            continue
+        looked = " or ".join(task.files[split])
+        if split == "train" or (split == "dev" and options.keep == "best"):
+            why = "" if split == "train" else ", which --keep best needs"
+            raise InputError(f"{options.data}: no {looked}: the {split} split is missing{why}")
+        print(f"{split}: no {looked} in {options.data}; skipped")
+    if not splits:
+        raise InputError(f"{options.data}: neither a dev nor a test split to score")
+    return splits
+
+
+def build_model(setup):
+    """The task's model with the weights that the options ask for.
+
+    From a pretrained checkpoint the encoder is taken and the head is new; without training the
+    head is the checkpoint's too.  A missing weight is an error.
+    """
+    options, checkpoint = setup.options, setup.checkpoint
+    paddle.seed(options.seed)
+    model = setup.kind.build_model(checkpoint.config)
+    if not options.do_train:
+        load_weights(model, checkpoint.discriminator, checkpoint.source)
+    elif options.init == "checkpoint":
+        encoder = {k: v for k, v in checkpoint.discriminator.items() if k.startswith("electra.")}
+        heads = [name for name in model.state_dict() if not name.startswith("electra.")]
+        load_weights(model, encoder, checkpoint.source, allow_missing=heads)
+    return model
+
+
+def _score(setup, model):
+    """{split: scores} of dev and test; writes their predictions."""
+    scores = {}
+    for split in ("dev", "test"):
+        if split not in setup.splits:
+            continue
+        _, examples, features = setup.splits[split]
+        size = setup.options.eval_batch_size
+        predicted = predict_all(setup.kind, model, features, size, f"scoring {split}")
+        scores[split] = {"examples": len(examples), **setup.kind.score(features, predicted)}
+        warning = setup.kind.collapse(predicted)
+        if warning:
+            print(f"warning: {split}: {warning}", file=sys.stderr)
+        path = Path(setup.options.output) / f"predictions_{split}.tsv"
+        setup.kind.write_predictions(path, examples, predicted)
+    return scores
+
+
+def _print_results(results, task):
+    for split in ("dev", "test"):
+        scores = results.get(split)
+        if scores is None:
+            continue
+        if task.metric in scores:
+            shown = f"{task.metric} {scores[task.metric]:.2f}, loss {scores['loss']:.4f}"
+        else:
+            shown = "no labels, so no score"
+        print(f"{split}: {shown} ({scores['examples']} examples)")

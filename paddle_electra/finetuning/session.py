@@ -1,0 +1,136 @@
+"""One training: steps, dev scores, saves, resuming."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+from ..checkpoint.native import DISCRIMINATOR, load_weights, read_tensors
+from ..training.log import TrainingLog
+from ..training.state import (
+    checkpoint_folder,
+    list_checkpoints,
+    read_training_state,
+    save_checkpoint,
+)
+from . import output as outputs
+from .evaluation import predict_all
+from .loop import Trainer
+
+
+class Session:
+    """Trains ``model`` as ``setup.options`` say, continuing where a stopped run left off.
+
+    Args:
+        setup: a `run.Setup`.
+        model: with its starting weights.
+    """
+
+    def __init__(self, setup, model):
+        self.setup, self.model, self.options = setup, model, setup.options
+        self.trainer = Trainer(setup.kind, model, setup.splits["train"].features, setup.options)
+        self.epochs = []  # {"step", "epoch", scores...} of each dev evaluation
+        self.seconds = 0.0
+        self._resume()
+        self.log = TrainingLog(self.options.output, self.trainer.step)
+
+    def train(self):
+        """Run the remaining steps and leave the kept weights in the model.
+
+        Returns:
+            what ``results.json`` says of the training.
+        """
+        trainer = self.trainer
+        began, saved = time.monotonic() - self.seconds, time.monotonic()
+        with tqdm(total=trainer.total_steps, initial=trainer.step, unit="step") as bar:
+            while trainer.step < trainer.total_steps:
+                bar.set_description(f"epoch {int(trainer.epoch) + 1}", refresh=False)
+                loss, rate, norm = trainer.train_step()
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.4f}", rate=f"{rate:.2e}", refresh=False)
+                self._log_step(loss, rate, norm)
+                if trainer.at_epoch_end:
+                    self._score_dev(bar)
+                due = time.monotonic() - saved >= 60 * self.options.save_minutes
+                if trainer.at_epoch_end or due:
+                    self.seconds = time.monotonic() - began
+                    self._save()
+                    saved = time.monotonic()
+        self.log.close()
+        kept = self._keep()
+        return {
+            "train": {
+                "examples": len(trainer.features),
+                "steps": trainer.total_steps,
+                "seconds": round(self.seconds, 1),
+                "kept_step": kept,
+            },
+            "epochs": self.epochs,
+        }
+
+    def _log_step(self, loss, rate, norm):
+        step = self.trainer.step
+        if step % self.options.log_steps == 0 or step in (1, self.trainer.total_steps):
+            self.log.write(step, "train", loss=loss, learning_rate=rate, gradient_norm=norm)
+
+    def _score_dev(self, bar):
+        if "dev" not in self.setup.splits:
+            return
+        trainer, kind = self.trainer, self.setup.kind
+        features = self.setup.splits["dev"].features
+        predicted = predict_all(kind, self.model, features, self.options.eval_batch_size, "dev")
+        scores = kind.score(features, predicted)
+        epoch = round(trainer.epoch, 4)
+        self.epochs.append({"step": trainer.step, "epoch": epoch, **scores})
+        self.log.write(trainer.step, "dev", **scores)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+        bar.write(f"epoch {epoch:g}: dev {shown}", file=sys.stdout)
+        warning = kind.collapse(predicted)
+        if warning:
+            bar.write(f"warning: dev: {warning}", file=sys.stderr)
+
+    def _best_step(self):
+        """The step after the epoch that was best on dev, the first of equals; None for none."""
+        metric = self.setup.kind.task.metric
+        scored = [entry for entry in self.epochs if metric in entry]
+        return max(scored, key=lambda entry: entry[metric])["step"] if scored else None
+
+    def _save(self):
+        checkpoint, step = self.setup.checkpoint, self.trainer.step
+        state = {"epochs": self.epochs, "seconds": self.seconds}
+        save_checkpoint(
+            self.options.output,
+            step,
+            checkpoint.config,
+            checkpoint.vocab_file,
+            self.model,
+            None,
+            self.trainer.optimizer,
+            state,
+            self.setup.kind.describe(),
+        )
+        needed = {step, self._best_step()} if self.options.keep == "best" else {step}
+        outputs.remove_checkpoints(self.options.output, needed)
+
+    def _resume(self):
+        found = list_checkpoints(self.options.output)
+        if not found:
+            return
+        step, folder = found[-1]
+        moments, state = read_training_state(folder)
+        self._load(folder)
+        self.trainer.optimizer.load_moments(moments, folder)
+        self.trainer.step = step
+        self.epochs, self.seconds = state["epochs"], state["seconds"]
+        print(f"continuing after step {step} of {self.trainer.total_steps}")
+
+    def _load(self, folder):
+        load_weights(self.model, read_tensors(folder / DISCRIMINATOR), folder)
+
+    def _keep(self):
+        """Load the weights that the options ask for; returns their step."""
+        best = self._best_step()
+        if self.options.keep == "last" or best == self.trainer.step:
+            return self.trainer.step
+        self._load(checkpoint_folder(self.options.output, best))
+        return best
