@@ -10,7 +10,9 @@ import re
 _STRONG = frozenset("。！？；｡…⋯")
 _CLOSERS = r"”’」』）】〕〗｣)\]}\""
 # A run of marks and closers, such as 。” or ？！） or ……。, and the blanks behind it.
-_CANDIDATE = re.compile(rf"(?:(?:[。！？；｡.!?]|[…⋯]{{2}})[…⋯]*[{_CLOSERS}]*)+(?P<blanks>[ \t　]*)")
+_CANDIDATE = re.compile(
+    rf"(?:(?:[。！？；｡．.!?]|[…⋯]{{2}})[…⋯]*[{_CLOSERS}]*)+(?P<blanks>[ \t　]*)"
+)
 _CONTINUES = frozenset("》〉，、：；·～%％,:;—–-")  # in a title, before a comma
 _CHINESE = re.compile(r"[⺀-鿿豈-﫿＀-￯\U00020000-\U0003ffff”’」』）】》]")
 _WORD_BEFORE = re.compile(r"[^\s⺀-鿿＀-￯]+$")
@@ -52,6 +54,8 @@ def _ends_sentence(line, start, match, end):
         return False
     if line[match.start()] in _STRONG or not _STRONG.isdisjoint(match.group()):
         return True
+    if line[match.start()] == "．":  # the full stop of mathematical texts, also a decimal point
+        return not line[max(0, match.start() - 1) : match.start()].isdigit()
     return _ascii_mark_ends(line, start, match, line[end])
 
 
