@@ -1,0 +1,58 @@
+"""Options of the data and pretraining commands; no paddle here, so that --help is quick."""
+
+import dataclasses
+
+from ..config import option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainOptions:
+    """Options of ``paddle-electra pretrain``; hyperparameters have Google's names and defaults."""
+
+    data: str = option(help="folder of shards made by `paddle-electra data build`")
+    output: str = option(help="folder of the run; an unfinished run there is continued")
+    hparams: str | None = option(None, "JSON file, or JSON text, of any of these options")
+
+    model_size: str = option(
+        "small", "sizes of both networks", ("tiny", "small", "small-ex", "base", "large")
+    )
+    embedding_size: int | None = option(None, "instead of the size's own")
+    hidden_size: int | None = option(None, "instead of the size's own")
+    num_hidden_layers: int | None = option(None, "instead of the size's own; of both networks")
+    num_attention_heads: int | None = option(None, "instead of the size's own")
+    generator_hidden_size: int | None = option(None, "units, instead of the size's own")
+
+    learning_rate: float = option(5e-4, "peak learning rate")
+    num_train_steps: int = option(1_000_000, "optimizer updates of the whole run")
+    num_warmup_steps: int = option(10_000, "updates over which the rate rises")
+    train_batch_size: int = option(128, "examples an update")
+    gradient_accumulation_steps: int = option(1, "parts an update's batch is computed in")
+    weight_decay_rate: float = option(0.01, "decoupled weight decay")
+    max_gradient_norm: float = option(1.0, "gradients are scaled down to this global norm")
+    gen_weight: float = option(1.0, "weight of the generator's loss")
+    disc_weight: float = option(50.0, "weight of the discriminator's loss")
+    mask_prob: float = option(0.15, "share of tokens the generator must guess")
+    masking: str = option(
+        "unique",
+        "draw positions without replacement, or as the original, with",
+        ("unique", "google"),
+    )
+    hidden_dropout_prob: float = option(0.1, "dropout on hidden states")
+    attention_probs_dropout_prob: float = option(0.1, "dropout on attention weights")
+    seed: int = option(42, "of weights, order, masks, samples and dropout")
+
+    eval_examples: int = option(512, "examples held out for evaluation (at most a tenth of all)")
+    eval_every: int = option(1000, "updates between evaluations; 0 for only at the end")
+    eval_batch_size: int = option(64, "examples a batch in evaluation")
+    log_every: int = option(50, "updates between lines of the log, which are means over them")
+    save_checkpoints_steps: int = option(1000, "updates between checkpoints")
+    save_checkpoints_minutes: float = option(5.0, "minutes between checkpoints, whichever is first")
+    keep_checkpoint_max: int = option(3, "checkpoints to keep")
+    attention: str = option(
+        "auto",
+        "attention code: eager on a CPU and sdpa on a GPU, or one of them",
+        ("auto", "eager", "sdpa"),
+    )
+    device: str = option("auto", "cpu, gpu, gpu:1, ...; auto takes a GPU if paddle has one")
+    visualdl: bool = option(True, "write VisualDL scalars to OUTPUT/visualdl")
+    dry_run: bool = option(False, "build everything, time one update, write nothing")

@@ -1,0 +1,313 @@
+"""``paddle-electra pretrain``: the run from settings to the last checkpoint."""
+
+import contextlib
+import signal
+import time
+from pathlib import Path
+
+import paddle
+from tqdm import tqdm
+
+from ..checkpoint import native
+from ..config import to_dict
+from ..errors import InputError
+from ..files import read_json
+from ..modeling.config import ElectraConfig
+from ..modeling.electra import ElectraForPreTraining
+from ..text.tokenizer import ElectraTokenizer
+from ..training import state
+from ..training.device import choose_attention, choose_device
+from ..training.log import TrainingLog
+from .batches import BatchMaker, prefetch
+from .order import ExampleOrder
+from .shards import ShardDataset
+from .step import Trainer
+
+SETTINGS = "pretraining.json"
+# These may change between a run and its continuation: they do not touch the numbers.
+_FREE = {
+    "data",
+    "output",
+    "hparams",
+    "log_every",
+    "eval_every",
+    "eval_batch_size",
+    "save_checkpoints_steps",
+    "save_checkpoints_minutes",
+    "keep_checkpoint_max",
+    "attention",
+    "device",
+    "visualdl",
+    "dry_run",
+}
+
+
+def run(options):
+    """Pretrain, or continue, as `PretrainOptions` say.
+
+    Raises:
+        InputError: see `Run`; a loss that is not finite names the step and its examples.
+    """
+    choose_device(options.device)
+    run = Run(options)
+    if options.dry_run:
+        run.dry_run()
+    else:
+        run.train()
+
+
+class Run:
+    """One pretraining run: data, model, optimizer, and where it stands.
+
+    Raises:
+        InputError: unusable shards, a model that does not fit them, or an output folder that holds
+            a run with other settings.
+    """
+
+    def __init__(self, options):
+        self.options = options
+        self.output = Path(options.output)
+        self.dataset = ShardDataset(options.data)
+        self.tokenizer = ElectraTokenizer.from_pretrained(options.data)
+        self.config = model_config(options, self.dataset)
+        if self.output.exists() and not self.output.is_dir():
+            raise InputError(f"{self.output}: expected a folder for the run, this is a file")
+        if not options.dry_run:
+            self._check_settings()
+        held_out = min(options.eval_examples, len(self.dataset) // 10)
+        self.order = ExampleOrder(
+            len(self.dataset), held_out, options.train_batch_size, options.seed
+        )
+        tokenizer = self.tokenizer
+        self.maker = BatchMaker(
+            self.dataset,
+            [tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id],
+            tokenizer.mask_id,
+            tokenizer.pad_id,
+            options.seed,
+            options.mask_prob,
+            options.masking,
+            options.gradient_accumulation_steps,
+        )
+        paddle.seed(options.seed)
+        self.model = ElectraForPreTraining(self.config, options.gen_weight, options.disc_weight)
+        attention = choose_attention(options.attention)
+        for half in (self.model.generator, self.model.discriminator):
+            half.electra.use_attention(attention)
+        self.trainer = Trainer(self.model, options)
+        self.step = 0
+        self.sums = {}
+        self.saved_at = time.monotonic()
+
+    def _check_settings(self):
+        """Refuse to continue a run with other settings; the first difference is named."""
+        path = self.output / SETTINGS
+        if not path.is_file():
+            return
+        before = read_json(path)
+        now = {**to_dict(self.options), "vocabulary": self.dataset.vocab_fingerprint}
+        for key, value in before.items():
+            if key not in _FREE and key in now and now[key] != value:
+                raise InputError(
+                    f"{self.output} holds a run with {key}={value!r}, now it is {now[key]!r}; "
+                    f"give the same value to continue it, or another --output"
+                )
+
+    def dry_run(self):
+        """One update's forward and backward pass, and what it says about the whole run."""
+        batch = self.maker.make(0, self.order.batch(0))
+        self.trainer.forward_backward(batch)  # the first pass warms up
+        started = time.monotonic()
+        losses = self.trainer.forward_backward(batch)
+        seconds = time.monotonic() - started
+        parameters = sum(p.size for p in self.trainer.parameters)
+        hours = seconds * self.options.num_train_steps / 3600
+        print(self._describe())
+        print(
+            f"dry run: {parameters:,} parameters; one batch of {batch.tokens:,} real tokens, loss "
+            f"{losses['loss']:.3f}, {seconds:.2f} s forward and backward; about {hours:.1f} h for "
+            f"{self.options.num_train_steps:,} steps on this machine; nothing was written"
+        )
+
+    def _describe(self):
+        config = self.config
+        return (
+            f"{len(self.dataset):,} examples of up to {self.dataset.max_seq_length} tokens "
+            f"({len(self.order.held_out)} held out), vocabulary {config.vocab_size}; "
+            f"discriminator {config.num_hidden_layers} x {config.hidden_size}, "
+            f"generator {config.generator_num_hidden_layers} x {config.generator_hidden_size}"
+        )
+
+    def train(self):
+        """All remaining steps, with log, evaluation and checkpoints."""
+        self._restore()
+        total = self.options.num_train_steps
+        if self.step >= total:
+            print(f"{self.output}: finished already at step {self.step}; nothing to do")
+            return
+        print(self._describe())
+        print(f"continuing from step {self.step}" if self.step else f"a new run in {self.output}")
+        self.output.mkdir(parents=True, exist_ok=True)
+        if not (self.output / SETTINGS).is_file():
+            save_settings(self.options, self.dataset, self.output)
+        log = TrainingLog(self.output, self.step, self.options.visualdl)
+        steps = range(self.step, total)
+        bar = tqdm(total=total, initial=self.step, unit="step", desc="pretraining", smoothing=0.05)
+        with bar, _interrupts() as interrupted, contextlib.closing(log):
+            make = lambda step: self.maker.make(step, self.order.batch(step))  # noqa: E731
+            for batch in prefetch(make, steps):
+                self._one_step(batch, log, bar)
+                if interrupted:
+                    self._save()
+                    print(f"stopped at step {self.step}; the same command continues from there")
+                    raise KeyboardInterrupt
+                if self._time_to_save():
+                    self._save()
+        print(f"finished {total:,} steps; the model is in {self.output} (newest checkpoint)")
+
+    def _one_step(self, batch, log, bar):
+        started = time.monotonic()
+        values = self.trainer.step(batch, self.dataset)
+        self.step += 1
+        seconds = time.monotonic() - started
+        values |= {"tokens": batch.tokens, "seconds": seconds}
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        bar.update()
+        if self.step % self.options.log_every == 0 or self.step == self.options.num_train_steps:
+            self._write_log(log, bar)
+        every = self.options.eval_every
+        last = self.step == self.options.num_train_steps
+        if len(self.order.held_out) and (last or (every and self.step % every == 0)):
+            results = self.evaluate()
+            log.write(self.step, "eval", **results)
+            shown = ", ".join(f"{name} {value:.3f}" for name, value in results.items())
+            bar.write(f"step {self.step}: held-out {shown}")
+
+    def _write_log(self, log, bar):
+        """One line of means over the steps since the last line."""
+        count = self.sums.pop("steps")
+        tokens, seconds = self.sums.pop("tokens"), self.sums.pop("seconds")
+        means = {name: value / count for name, value in self.sums.items()}
+        self.sums = {}
+        speed = tokens / seconds
+        log.write(self.step, "train", **means, tokens_per_second=round(speed, 1))
+        bar.set_postfix_str(
+            f"loss {means['loss']:.3f}, mlm {means['mlm_loss']:.3f}, "
+            f"disc {means['discriminator_loss']:.4f}, {speed:,.0f} tokens/s"
+        )
+
+    def evaluate(self):
+        """Metrics on the held-out examples, with the same masks and samples every time."""
+        from .metrics import RtdCounts
+
+        counts = RtdCounts()
+        held_out, size = self.order.held_out, self.options.eval_batch_size
+        self.model.eval()
+        for number, start in enumerate(range(0, len(held_out), size)):
+            # Steps counted from 2**62 are never trained on, so these masks are evaluation's own.
+            batch = self.maker.make(2**62 + number, held_out[start : start + size])
+            with paddle.no_grad():
+                for part in batch.parts:
+                    counts.add(self.trainer.forward(part), part)
+        self.model.train()
+        return counts.results()
+
+    def _time_to_save(self):
+        minutes = (time.monotonic() - self.saved_at) / 60
+        return (
+            self.step % self.options.save_checkpoints_steps == 0
+            or self.step == self.options.num_train_steps
+            or minutes >= self.options.save_checkpoints_minutes
+        )
+
+    def _save(self):
+        state.save_checkpoint(
+            self.output,
+            self.step,
+            self.config,
+            self.tokenizer.vocab_file,
+            self.model.discriminator,
+            self.model.generator,
+            self.trainer.optimizer,
+            {"sums": self.sums},
+        )
+        state.rotate(self.output, self.options.keep_checkpoint_max)
+        self.saved_at = time.monotonic()
+
+    def _restore(self):
+        checkpoints = state.list_checkpoints(self.output)
+        if not checkpoints:
+            return
+        self.step, folder = checkpoints[-1]
+        loaded = native.load(folder)
+        if loaded.config != self.config:
+            raise InputError(f"{folder}: this checkpoint is of another size than the run")
+        native.load_pretraining(self.model, loaded)
+        moments, saved = state.read_training_state(folder)
+        self.trainer.optimizer.load_moments(moments, folder)
+        self.sums = saved["sums"]
+
+
+def model_config(options, dataset):
+    """The `ElectraConfig` of a run; sizes given as options replace the named size's.
+
+    Raises:
+        InputError: examples longer than the model's positions.
+    """
+    chosen = {
+        name: getattr(options, name)
+        for name in ("embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+        if getattr(options, name) is not None
+    }
+    if "hidden_size" in chosen:
+        chosen["intermediate_size"] = 4 * chosen["hidden_size"]
+    if "num_hidden_layers" in chosen:
+        chosen["generator_num_hidden_layers"] = chosen["num_hidden_layers"]
+    if options.generator_hidden_size is not None:
+        chosen["generator_hidden_size"] = options.generator_hidden_size
+        chosen["generator_intermediate_size"] = 4 * options.generator_hidden_size
+        chosen["generator_num_attention_heads"] = max(1, options.generator_hidden_size // 64)
+    config = ElectraConfig.from_size(
+        options.model_size,
+        dataset.vocab_size,
+        hidden_dropout_prob=options.hidden_dropout_prob,
+        attention_probs_dropout_prob=options.attention_probs_dropout_prob,
+        do_lower_case=dataset.meta.get("do_lower_case", True),
+        **chosen,
+    )
+    if dataset.max_seq_length > config.max_position_embeddings:
+        raise InputError(
+            f"{options.data}: examples have up to {dataset.max_seq_length} tokens, the model has "
+            f"{config.max_position_embeddings} positions; build shards with --max-seq-length "
+            f"{config.max_position_embeddings} or less"
+        )
+    return config
+
+
+def save_settings(options, dataset, output):
+    """Write the run's settings beside its output."""
+    from ..files import write_json
+
+    write_json(output / SETTINGS, {**to_dict(options), "vocabulary": dataset.vocab_fingerprint})
+
+
+@contextlib.contextmanager
+def _interrupts():
+    """A list that is non-empty once SIGINT or SIGTERM has come, so that a step is finished first.
+
+    A second signal acts at once.
+    """
+    received = []
+
+    def remember(number, _frame):
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
