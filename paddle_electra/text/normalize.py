@@ -45,6 +45,18 @@ class Settled(NamedTuple):
     kinds: np.ndarray
     source: np.ndarray | None
 
+    def word_spans(self):
+        """(starts, ends) of the runs of kind WORD."""
+        flags = np.concatenate([[False], self.kinds == WORD, [False]])
+        edges = np.flatnonzero(flags[1:] != flags[:-1])
+        return edges[::2], edges[1::2]
+
+    def words(self):
+        """The runs of kind WORD, a list of str."""
+        text = self.codes.tobytes().decode("utf-32-le")
+        starts, ends = self.word_spans()
+        return [text[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+
 
 class Tables(NamedTuple):
     """Per code point: its kind, how many code points it settles to, and the first of them."""
@@ -76,7 +88,7 @@ def tables(lower):
     """The `Tables` of the uncased (``lower``) or the cased tokenizer."""
     kinds = np.full(CODE_POINTS, WORD, np.uint8)
     lengths = np.ones(CODE_POINTS, np.uint8)
-    targets = np.arange(CODE_POINTS, dtype=np.uint32)
+    targets = np.arange(CODE_POINTS, dtype="<u4")
     marks = np.zeros(CODE_POINTS, bool)
     expansions = {}
     _fill(kinds, parse_ranges(unicode_tables.PUNCTUATION), ALONE)
@@ -113,6 +125,11 @@ def _settle_tables(kinds, targets, expansions):
     kinds[list(expansions)] = EXPANDED
     kinds[list(_combining_classes())] = COMBINING
     kinds[CAPITAL_SIGMA] = SIGMA
+
+
+def code_points(text):
+    """The code points of ``text``, [n] uint32; lone surrogates are kept as they are."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 def settle(codes, lower):

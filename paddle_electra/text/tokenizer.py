@@ -1,30 +1,24 @@
 """The WordPiece tokenizer of Chinese ELECTRA: text to token ids and back, exactly the original.
 
-The characters are settled and cut into words for many texts at once (`normalize`); Chinese
-characters and punctuation, nearly all of Chinese text, are then one look-up in an array.  Only
-the other words go to the WordPiece model of the `tokenizers` library (Rust), each distinct word
-once.  On Chinese text this is many times faster than that library's own pipeline, whose
-normalizer also differs from the original (other CJK ranges, other Unicode version).
+The work on characters is in `normalize`, that on words in `wordpiece`.  The `tokenizers`
+library's own pipeline is not used for it: its normalizer differs from the original (other CJK
+ranges, another Unicode version), and on Chinese text it is many times slower.
 """
 
 import hashlib
 import itertools
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tokenizers.models import WordPiece
 
 from ..errors import InputError
 from ..files import atomic_write, read_json
-from . import normalize
 from .detokenize import join_tokens
 from .vocab import CLS, MASK, PAD, SEP, UNK, check_special_tokens, read_vocab
+from .wordpiece import WordPieceCutter
 
-MAX_WORD = 200  # characters; longer words are [UNK]
-WORDS_KEPT = 500_000  # distinct words whose pieces are remembered
-CHARACTERS_AT_ONCE = 1 << 20
+CHARACTERS_AT_ONCE = 1 << 20  # bounds the memory of a large batch
 
 
 class Encoding(NamedTuple):
@@ -40,41 +34,6 @@ class Encoding(NamedTuple):
     tokens: list
     offsets: list
     sequence_ids: list
-
-
-class _Tokens(NamedTuple):
-    """The tokens of several texts, one after the other.
-
-    Text k has ``ids[bounds[k]:bounds[k + 1]]``; ``spans`` [2, n] are starts and ends in
-    characters of the text itself.
-    """
-
-    ids: np.ndarray
-    bounds: np.ndarray
-    spans: np.ndarray | None
-
-
-class _Words(dict):
-    """word -> (ids of its pieces, their ends in characters), filled on demand."""
-
-    def __init__(self, vocabulary):
-        self._unknown = vocabulary.ids[UNK]
-        self._model = WordPiece(vocabulary.ids, unk_token=UNK, max_input_chars_per_word=MAX_WORD)
-
-    def __missing__(self, word):
-        if len(word) > MAX_WORD:
-            return (self._unknown,), (len(word),)
-        pieces = self._model.tokenize(word)
-        if len(pieces) == 1:
-            entry = (pieces[0].id,), (len(word),)
-        else:
-            lengths = [len(piece.value) - 2 for piece in pieces]
-            lengths[0] += 2
-            entry = tuple(piece.id for piece in pieces), tuple(itertools.accumulate(lengths))
-        if len(self) >= WORDS_KEPT:
-            self.clear()
-        self[word] = entry
-        return entry
 
 
 class ElectraTokenizer:
@@ -106,11 +65,7 @@ class ElectraTokenizer:
         self.fingerprint = hashlib.sha256(vocabulary.content + b"\0" + flag).hexdigest()
         self._tokens = vocabulary.tokens
         self._content = vocabulary.content
-        self._words = _Words(vocabulary)
-        self._character_ids = np.full(normalize.CODE_POINTS, self.unk_id, np.int32)
-        for token, number in vocabulary.ids.items():
-            if len(token) == 1:
-                self._character_ids[ord(token)] = number
+        self._cutter = WordPieceCutter(vocabulary, self.do_lower_case)
 
     @classmethod
     def from_pretrained(cls, path):
@@ -174,7 +129,8 @@ class ElectraTokenizer:
         The ids of all texts stand one after the other; text k has
         ``ids[bounds[k]:bounds[k + 1]]``.
         """
-        parts = [self._cut(chunk, with_spans=False) for chunk in _chunks(_checked(texts))]
+        texts = [_text(text, number) for number, text in enumerate(_listed(texts))]
+        parts = [self._cutter.cut(chunk, with_spans=False) for chunk in _chunks(texts)]
         ids = np.concatenate([np.zeros(0, np.int32), *(part.ids for part in parts)])
         counts = [np.diff(part.bounds) for part in parts]
         return ids, np.concatenate([[0], *counts]).astype(np.int64).cumsum()
@@ -194,23 +150,25 @@ class ElectraTokenizer:
 
     def encode_batch(self, inputs, max_seq_length=None):
         """`encode` for many inputs, each a text or a pair (text, text or None)."""
-        texts, pairs = _unpack(inputs)
+        texts, pairs, numbers = _unpack(_listed(inputs))
         _check_length(max_seq_length, bool(pairs))
-        sequences = []
-        for chunk in _chunks(texts):
-            sequences.extend(self._sequences(self._cut(chunk, with_spans=True)))
-        first, second = sequences[: len(inputs)], sequences[len(inputs) :]
-        partners = dict(zip(pairs, second, strict=True))
+        sequences = self._sequences(texts + pairs)
+        partners = dict(zip(numbers, sequences[len(texts) :], strict=True))
         return [
             self._assemble(sequence, partners.get(number), max_seq_length)
-            for number, sequence in enumerate(first)
+            for number, sequence in enumerate(sequences[: len(texts)])
         ]
 
-    def _sequences(self, tokens):
-        """(ids, offsets) of each text of ``tokens``."""
-        ids, bounds = tokens.ids.tolist(), tokens.bounds.tolist()
-        offsets = list(zip(*tokens.spans.tolist(), strict=True))
-        return [(ids[a:b], offsets[a:b]) for a, b in itertools.pairwise(bounds)]
+    def _sequences(self, texts):
+        """(ids, offsets) of each text."""
+        sequences = []
+        for chunk in _chunks(texts):
+            tokens = self._cutter.cut(chunk, with_spans=True)
+            ids = tokens.ids.tolist()
+            offsets = list(zip(*tokens.spans.tolist(), strict=True))
+            for start, end in itertools.pairwise(tokens.bounds.tolist()):
+                sequences.append((ids[start:end], offsets[start:end]))
+        return sequences
 
     def _assemble(self, first, second, max_seq_length):
         second = second if second and second[0] else None
@@ -227,51 +185,6 @@ class ElectraTokenizer:
         tokens = [self._tokens[number] for number in ids]
         return Encoding(ids, types, tokens, offsets, sequence_ids)
 
-    def _cut(self, texts, with_spans):
-        """The `_Tokens` of ``texts``."""
-        joined = "\n".join(texts)
-        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4")
-        settled = normalize.settle(codes, self.do_lower_case)
-        starts, ends = _runs(settled.kinds == normalize.WORD)
-        string = settled.codes.astype("<u4").tobytes().decode("utf-32-le")
-        entries = [
-            self._words[string[start:end]]
-            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-        ]
-        pieces = list(map(itemgetter(0), entries))
-        piece_counts = np.fromiter(map(len, pieces), np.int64, len(pieces))
-
-        alone = np.flatnonzero(settled.kinds == normalize.ALONE)
-        counts = np.zeros(len(settled.codes) + 1, np.int64)  # tokens that begin at a character
-        counts[alone] = 1
-        counts[starts] = piece_counts
-        before = counts.cumsum() - counts  # tokens that begin before it
-        ids = np.empty(before[-1], np.int32)
-        ids[before[alone]] = self._character_ids[settled.codes[alone]]
-        places = np.repeat(before[starts] - _before(piece_counts), piece_counts)
-        places += np.arange(len(places))
-        ids[places] = _flatten(pieces, len(places))
-
-        text_lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + 1  # and a line feed
-        first = _before(text_lengths)
-        position = first
-        if settled.source is not None:
-            position = np.searchsorted(settled.source, first)
-        bounds = np.append(before[position], len(ids))
-        if not with_spans:
-            return _Tokens(ids, bounds, None)
-
-        spans = np.empty((2, len(ids)), np.int64)
-        spans[:, before[alone]] = alone, alone + 1
-        piece_ends = np.repeat(starts, piece_counts)
-        piece_ends += _flatten(map(itemgetter(1), entries), len(places))
-        spans[1, places] = piece_ends
-        piece_starts = np.roll(piece_ends, 1)
-        piece_starts[_before(piece_counts)] = starts
-        spans[0, places] = piece_starts
-        spans = _in_given_text(spans, settled.source, codes, self.do_lower_case)
-        return _Tokens(ids, bounds, spans - np.repeat(first, np.diff(bounds)))
-
 
 def truncated_lengths(first, second, limit):
     """The lengths left when tokens are popped from the longer, from the second when equal."""
@@ -282,33 +195,6 @@ def truncated_lengths(first, second, limit):
     if first <= (limit + 1) // 2:
         return first, limit - first
     return (limit + 1) // 2, limit // 2
-
-
-def _in_given_text(spans, source, codes, lower):
-    """Turn spans over settled characters into spans over the given ones.
-
-    A mark that was dropped belongs to the character before it.
-    """
-    if source is None or not spans.size:
-        return spans
-    kept = np.flatnonzero(~normalize.tables(lower).marks[codes])
-    kept = np.append(kept, len(codes))
-    last = source[spans[1] - 1]
-    return np.stack([source[spans[0]], kept[np.searchsorted(kept, last, side="right")]])
-
-
-def _runs(flags):
-    """(starts, ends) of the runs of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).view(np.int8)))
-    return edges[::2], edges[1::2]
-
-
-def _before(counts):
-    return counts.cumsum() - counts
-
-
-def _flatten(sequences, length):
-    return np.fromiter(itertools.chain.from_iterable(sequences), np.int64, length)
 
 
 def _chunks(texts):
@@ -324,35 +210,32 @@ def _chunks(texts):
         yield chunk
 
 
-def _checked(texts):
+def _listed(texts):
     if isinstance(texts, str):
         raise InputError("expected a list of texts, got one text; put it in a list")
-    texts = list(texts)
-    for number, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InputError(f"input {number}: expected text, got {type(text).__name__}")
-    return texts
+    return list(texts)
+
+
+def _text(text, number):
+    if not isinstance(text, str):
+        raise InputError(f"input {number}: expected text, got {type(text).__name__}")
+    return text
 
 
 def _unpack(inputs):
-    """(all texts, the second ones after the first ones; the numbers of the inputs with two)."""
-    first, second, pairs = [], [], []
-    if isinstance(inputs, str):
-        raise InputError("expected a list of texts, got one text; put it in a list")
+    """(all first texts, all second texts, the numbers of the inputs that have a second)."""
+    first, second, numbers = [], [], []
     for number, item in enumerate(inputs):
         text, pair = item, None
         if isinstance(item, (tuple, list)):
             if len(item) != 2:
-                raise InputError(f"input {number}: expected two texts, got {len(item)}")
+                raise InputError(f"input {number}: expected one text or two, got {len(item)}")
             text, pair = item
-        for part in (text, pair):
-            if not isinstance(part, str) and (part is None) <= (part is text):
-                raise InputError(f"input {number}: expected text, got {type(part).__name__}")
-        first.append(text)
+        first.append(_text(text, number))
         if pair is not None:
-            second.append(pair)
-            pairs.append(number)
-    return first + second, pairs
+            second.append(_text(pair, number))
+            numbers.append(number)
+    return first, second, numbers
 
 
 def _check_length(max_seq_length, has_pairs):
