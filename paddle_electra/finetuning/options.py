@@ -54,7 +54,7 @@ class FinetuneOptions:
     train_batch_size: int | None = option(None, "Examples in a training step. None: 32.")
     eval_batch_size: int = option(64, "Examples in a batch when scoring; does not change scores.")
     max_seq_length: int | None = option(
-        None, "Longer texts are cut to this many tokens. None: 128."
+        None, "Longer texts are cut to this many tokens. None: 128, or what the model can take."
     )
     warmup_proportion: float | None = option(
         None, "Share of the steps in which the rate rises. None: 0.1."
@@ -114,6 +114,7 @@ def resolve(options, config, task):
         InputError: a value out of its range, or a length that the model has no positions for.
     """
     recipe = {**COMMON, **RECIPES[nearest_size(config)], **task.defaults}
+    recipe["max_seq_length"] = min(recipe["max_seq_length"], config.max_position_embeddings)
     missing = {name: value for name, value in recipe.items() if getattr(options, name) is None}
     options = dataclasses.replace(options, **missing)
     _check_ranges(options)
@@ -144,5 +145,7 @@ def _check_ranges(options):
         if not (value >= low and (high is None or value <= high)):
             limit = f"at least {low}" if high is None else f"from {low} to {high}"
             raise InputError(f"--{name.replace('_', '-')} {value}: expected {limit}")
+    if options.init == "random" and not options.do_train:
+        raise InputError("--init random needs training; drop --no-do-train")
     if options.keep == "best" and not options.do_eval:
         raise InputError("--keep best needs the scores of the dev split; drop --no-do-eval")

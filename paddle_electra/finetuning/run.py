@@ -60,8 +60,8 @@ def run(options):
         print(f"{options.output}: this run is already finished; nothing to do")
         _print_results(finished, task)
         return finished
-    outputs.write_settings(setup.options, identity)
     model = build_model(setup)
+    outputs.write_settings(setup.options, identity)
     training = Session(setup, model).train() if options.do_train else {}
     results = {
         "task": task.name,

@@ -54,6 +54,12 @@ def test_every_size_has_a_recipe_and_other_shapes_get_the_nearest():
     assert nearest_size(dataclasses.replace(other, hidden_size=1536)) == "large"
 
 
+def test_default_length_fits_the_model():
+    options = from_dict(FinetuneOptions, PLACES)
+    config = ElectraConfig.from_size("small", 21128, max_position_embeddings=64)
+    assert resolve(options, config, TASK).max_seq_length == 64
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -63,6 +69,7 @@ def test_every_size_has_a_recipe_and_other_shapes_get_the_nearest():
         ({"warmup_proportion": 1.5}, "--warmup-proportion 1.5: expected from 0 to 1"),
         ({"learning_rate": float("nan")}, "--learning-rate nan: expected from 0 to 1"),
         ({"keep": "best", "do_eval": False}, "--keep best needs the scores of the dev split"),
+        ({"init": "random", "do_train": False}, "--init random needs training"),
         ({"keep": "middle"}, "'middle' is not one of last, best"),
         ({"task": "sst2"}, "'sst2' is not one of"),
         ({"learning_rat": 1e-4}, "did you mean 'learning_rate'"),

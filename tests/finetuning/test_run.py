@@ -1,11 +1,304 @@
-"""Whole fine-tuning runs on a task with a rule."""
+"""Whole fine-tuning runs on a task with a rule, and what is said when one cannot be."""
 
 import json
+import math
+from pathlib import Path
 
-from paddle_electra.finetuning.run import run
+import numpy as np
+import paddle
+import pytest
+from safetensors.numpy import load_file
+
+from paddle_electra import checkpoint as checkpoints
+from paddle_electra.checkpoint import native
+from paddle_electra.cli import main
+from paddle_electra.errors import InputError
+from paddle_electra.finetuning.loop import Trainer, epoch_order, step_seed
+from paddle_electra.finetuning.run import build_model, prepare, run
+from paddle_electra.finetuning.session import Session
+from paddle_electra.finetuning.tasks import get_task
+from paddle_electra.training.log import read_log
 
 
-def test_learns_the_rule_and_leaves_everything(options):
-    results = run(options())
-    print(json.dumps(results, indent=1))
+def weights(options):
+    return load_file(Path(options.output) / native.DISCRIMINATOR)
+
+
+def assert_same_weights(one, other):
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        np.testing.assert_array_equal(tensor, other[name], err_msg=name)
+
+
+def test_learns_the_rule_and_leaves_everything(options, capsys):
+    settings = options()
+    results = run(settings)
+    assert results["dev"]["accuracy"] > 90
     assert results["test"]["accuracy"] > 90
+    assert results["train"]["steps"] == results["train"]["kept_step"] == 75
+    assert [entry["epoch"] for entry in results["epochs"]] == [1, 2, 3, 4, 5]
+
+    folder = Path(settings.output)
+    assert json.loads((folder / "results.json").read_text()) == results
+    assert not (folder / "checkpoints").exists()
+    saved = json.loads((folder / "settings.json").read_text())["options"]
+    assert (saved["weight_decay_rate"], saved["learning_rate"]) == (0.01, 3e-3)
+    loaded = checkpoints.load(folder)
+    assert loaded.task == {
+        "task": "chnsenticorp",
+        "kind": "seq-cls",
+        "labels": ["0", "1"],
+        "max_seq_length": 32,
+        "num_classes": 2,
+    }
+    train = [entry for entry in read_log(folder / "log.jsonl") if entry["kind"] == "train"]
+    assert [entry["step"] for entry in train] == [1, 10, 20, 30, 40, 50, 60, 70, 75]
+    assert train[0]["learning_rate"] == 0
+    assert train[-1]["loss"] < 0.1 < train[0]["loss"]
+
+    lines = (folder / "predictions_test.tsv").read_text("utf-8").splitlines()
+    assert lines[0].split("\t") == [
+        *("row", "text_a", "label", "predicted", "probability_0", "probability_1")
+    ]
+    right = 0
+    for number, line in enumerate(lines[1:], 2):
+        row, text, label, predicted, *probabilities = line.split("\t")
+        assert int(row) == number
+        assert label == str(int("好" in text))
+        assert math.isclose(sum(map(float, probabilities)), 1, abs_tol=1e-5)
+        assert predicted == str(int(float(probabilities[1]) > 0.5))
+        right += predicted == label
+    assert 100 * right / len(lines[1:]) == results["test"]["accuracy"]
+
+    capsys.readouterr()
+    assert run(settings) == results
+    assert "already finished" in capsys.readouterr().out
+
+
+def test_same_seed_same_run_other_seed_other_run(options):
+    short = {"num_train_epochs": 1}
+    same = [options(name, **short) for name in ("one", "two")]
+    for settings in same:
+        run(settings)
+    assert_same_weights(*same)
+    other = options("three", **short, seed=2)
+    run(other)
+    with pytest.raises(AssertionError):
+        assert_same_weights(same[0], other)
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_a_stopped_run_continues_exactly(options, monkeypatch, keep):
+    """Stopped inside the second epoch, some steps after the last save."""
+    settings = {"num_train_epochs": 3, "keep": keep, "log_steps": 1}
+    whole = options("whole", **settings)
+    expected = run(whole)
+
+    stopped = options("stopped", **settings)
+    take_step, log_step = Trainer.train_step, Session._log_step
+
+    def interrupted(self):
+        if self.step == 22:
+            raise KeyboardInterrupt
+        return take_step(self)
+
+    def saved_after_19(self, *values):
+        log_step(self, *values)
+        if self.trainer.step == 19:
+            self._save()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", interrupted)
+        patch.setattr(Session, "_log_step", saved_after_19)
+        with pytest.raises(KeyboardInterrupt):
+            run(stopped)
+    results = run(stopped)
+    assert_same_weights(whole, stopped)
+    assert results["epochs"] == expected["epochs"]
+    assert results["dev"] == expected["dev"]
+    logs = [read_log(Path(s.output) / "log.jsonl") for s in (whole, stopped)]
+    assert logs[0] == logs[1]
+
+
+def test_keep_best_keeps_the_best_epoch(options, monkeypatch):
+    """With dev scores that fall after the second epoch, its weights are the result."""
+    scores = iter([50.0, 80.0, 70.0])
+    kind = get_task("chnsenticorp").kind_class()
+    original = kind.score
+
+    def made_up(self, features, outputs):
+        return {**original(self, features, outputs), "accuracy": next(scores, 0.0)}
+
+    monkeypatch.setattr(kind, "score", made_up)
+    settings = options("best", num_train_epochs=3, keep="best")
+    results = run(settings)
+    assert results["train"]["kept_step"] == 30
+    assert results["dev"]["loss"] == results["epochs"][1]["loss"]
+    assert results["dev"]["loss"] != results["epochs"][2]["loss"]
+
+
+def test_scoring_without_training(options, tmp_path):
+    trained = options(num_train_epochs=3)
+    results = run(trained)
+    again = options("scored", model=trained.output, do_train=False)
+    scored = run(again)
+    for split in ("dev", "test"):
+        assert scored[split] == results[split]
+    assert not (Path(again.output) / native.DISCRIMINATOR).exists()
+    with pytest.raises(InputError, match=r"has no task\.json"):
+        run(options("other", do_train=False))
+
+
+def test_random_initialisation_takes_no_weights(options, pretrained):
+    task = get_task("chnsenticorp")
+    kept = checkpoints.load(pretrained).discriminator["electra.embeddings.word_embeddings.weight"]
+    for init, equal in (("checkpoint", True), ("random", False)):
+        model = build_model(prepare(options(init=init), task))
+        table = model.electra.embeddings.word_embeddings.weight.numpy()
+        assert np.array_equal(table, kept) == equal
+
+
+def test_absent_splits_are_announced(options, data, capsys):
+    (data / "eval.tsv").unlink()
+    (data / "dev.tsv").unlink()
+    with pytest.raises(InputError, match=r"no dev\.tsv: the dev split is missing"):
+        run(options("best", keep="best"))
+    results = run(options(num_train_epochs=0.1))
+    assert results["train"]["steps"] == 1
+    assert "dev" not in results
+    assert "test" not in results
+    out = capsys.readouterr().out
+    assert "dev: no dev.tsv" in out
+    assert "test: no test.tsv or eval.tsv" in out
+    (data / "train.tsv").unlink()
+    with pytest.raises(InputError, match=r"no train\.tsv: the train split is missing"):
+        run(options("none"))
+
+
+def test_unlabelled_test_split_gets_predictions(options, data):
+    (data / "test.tsv").write_text("qid\ttext_a\n0\t好好好\n1\t的是\n", encoding="utf-8")
+    settings = options(num_train_epochs=0.1)
+    results = run(settings)
+    assert results["test"] == {"examples": 2}
+    lines = (Path(settings.output) / "predictions_test.tsv").read_text("utf-8").splitlines()
+    assert [line.split("\t")[:3] for line in lines[1:]] == [["2", "好好好", ""], ["3", "的是", ""]]
+
+
+def test_warns_when_dev_predictions_are_all_one_class(options, capsys):
+    run(options(num_train_epochs=1, learning_rate=0.0))
+    err = capsys.readouterr().err
+    assert "warning: dev: all 60 predictions are" in err
+
+
+def test_every_example_is_used_once_an_epoch(options):
+    setup = prepare(options(train_batch_size=50), get_task("chnsenticorp"))
+    trainer = Trainer(setup.kind, build_model(setup), setup.splits["train"].features, setup.options)
+    sizes, seen = [], []
+    for step in range(trainer.steps_per_epoch):
+        trainer.step = step
+        features = trainer.next_features()
+        sizes.append(len(features))
+        seen.extend(map(id, features))
+    assert sizes == [50, 50, 50, 50, 40]
+    assert sorted(seen) == sorted(map(id, trainer.features))
+    assert trainer.total_steps == 25
+    assert not np.array_equal(epoch_order(240, 1, 0), epoch_order(240, 1, 1))
+
+
+def test_the_loss_is_a_sum_and_its_mean_is_reported(options):
+    setup = prepare(options(), get_task("chnsenticorp"))
+    trainer = Trainer(setup.kind, build_model(setup), setup.splits["train"].features, setup.options)
+    features = trainer.next_features()
+    trainer.model.train()
+    paddle.seed(step_seed(setup.options.seed, 0))
+    losses = setup.kind.losses(trainer.model, setup.kind.collate(features))
+    losses.sum().backward()
+    squares = [float((p.grad**2).sum()) for p in trainer.model.parameters() if p.grad is not None]
+    trainer.optimizer.clear_grad()
+
+    mean, rate, norm = trainer.train_step()
+    assert mean == pytest.approx(float(losses.mean()), rel=1e-6)
+    assert norm == pytest.approx(math.sqrt(sum(squares)), rel=1e-5)
+    assert rate == 0
+
+
+def test_padding_changes_nothing(options):
+    setup = prepare(options(max_seq_length=64), get_task("chnsenticorp"))
+    kind, model = setup.kind, build_model(setup)
+    features = sorted(setup.splits["dev"].features, key=len)[:16]
+    model.eval()
+    batch = kind.collate(features)
+    assert batch["input_ids"].shape[1] == 8
+    wide = {
+        name: paddle.nn.functional.pad(t, [0, 0, 0, 56]) if t.ndim == 2 else t
+        for name, t in batch.items()
+    }
+    assert wide["input_ids"].shape == [16, 64]
+    np.testing.assert_allclose(
+        kind.losses(model, batch).numpy(), kind.losses(model, wide).numpy(), atol=1e-6
+    )
+
+
+def test_stops_on_a_loss_that_is_not_a_number(options, monkeypatch):
+    kind = get_task("chnsenticorp").kind_class()
+    losses = kind.losses
+
+    def bad(self, model, batch):
+        return losses(self, model, batch) * float("nan")
+
+    monkeypatch.setattr(kind, "losses", bad)
+    with pytest.raises(InputError, match="step 0: the loss is nan"):
+        run(options())
+
+
+def test_another_run_in_the_output_folder(options, tmp_path):
+    run(options(num_train_epochs=0.1))
+    with pytest.raises(InputError, match=r"another learning_rate \(0\.003, now 0\.001\)"):
+        run(options(num_train_epochs=0.1, learning_rate=1e-3))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("important")
+    with pytest.raises(InputError, match="not of a fine-tuning run"):
+        run(options("mine"))
+
+
+def arguments(options):
+    names = ("task", "model", "data", "output")
+    return ["finetune", *(part for n in names for part in (f"--{n}", getattr(options, n)))]
+
+
+def check_refused(arguments, capsys, *parts):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    for part in parts:
+        assert part in error
+
+
+def test_command_line_errors(options, data, tmp_path, pretrained, capsys):
+    line = arguments(options())
+    check_refused([*line, "--max-seq-length", "1024"], capsys, "1024", "has 64 positions")
+    check_refused([*line, "--learning-rat", "1"], capsys, "did you mean 'learning_rate'")
+    check_refused([*line, "--model", str(tmp_path / "nowhere")], capsys, "nowhere")
+    check_refused([*line, "--data", str(tmp_path / "nowhere")], capsys, "nowhere: no such folder")
+    with open(data / "dev.tsv", "a", encoding="utf-8") as handle:
+        handle.write("2\t好\n")
+    check_refused(line, capsys, "dev.tsv: row 62: label '2' is outside the label set 0, 1")
+    assert not Path(options().output).exists()
+
+
+def test_checkpoint_of_another_size(options, data, tmp_path, pretrained, capsys):
+    """Weights that are not of the size that the checkpoint's config.json says."""
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in pretrained.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    config = json.loads((other / native.CONFIG).read_text())
+    (other / native.CONFIG).write_text(json.dumps({**config, "intermediate_size": 128}))
+    line = arguments(options(model=str(other)))
+    check_refused(line, capsys, "layers.0.intermediate.", "[128]", "another size")
+
+    (other / native.CONFIG).write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    line = arguments(options(model=str(other)))
+    check_refused(line, capsys, "'electra.layers.2.", "is missing")
+    assert not (tmp_path / "out").exists()
