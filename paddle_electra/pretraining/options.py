@@ -6,6 +6,39 @@ from ..config import option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """Options of ``paddle-electra data build``."""
+
+    input: tuple[str, ...] = option(
+        help="text files or folders of them: .txt, .gz, .jsonl, .jsonl.gz; UTF-8, a sentence or "
+        "paragraph a line, a blank line between documents"
+    )
+    vocab: str = option(help="vocabulary file, one token a line")
+    output: str = option(help="folder of the shards; an unfinished build there is continued")
+    processes: int = option(0, "worker processes; 0 for one a core; the shards do not depend on it")
+    max_seq_length: int = option(128, "longest example in tokens, [CLS] and [SEP] counted")
+    segments: str = option(
+        "google",
+        "how lines are dealt to the two segments: as Google's code does, or as HFL's older fork",
+        ("google", "hfl"),
+    )
+    split_sentences: bool = option(True, "cut lines into sentences; off: lines stay as they are")
+    do_lower_case: bool = option(True, "lower-case and strip accents, as the published models")
+    text_key: str = option("text", "key of the text in the objects of .jsonl files")
+    seed: int = option(42, "of all that is random in the examples")
+    overwrite: bool = option(False, "delete a build with other settings in the output folder")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreviewOptions:
+    """Options of ``paddle-electra data preview``."""
+
+    data: str = option(help="folder of shards made by `paddle-electra data build`")
+    number: int = option(5, "examples to print, drawn at random")
+    seed: int = option(42, "of the draw")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PretrainOptions:
     """Options of ``paddle-electra pretrain``; hyperparameters have Google's names and defaults."""
 

@@ -1,0 +1,85 @@
+"""Building units in several processes that stop together, with progress shown by the parent."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from ..errors import InputError
+from .units import UnitBuilder
+
+_worker = None  # in a worker process: what `_Worker` holds
+
+
+class _Worker:
+    def __init__(self, arguments, consumed, stop):
+        self.builder = UnitBuilder(*arguments)
+        self._consumed = consumed
+        self._stop = stop
+
+    def report(self, size):
+        with self._consumed.get_lock():
+            self._consumed.value += size
+        if self._stop.is_set():
+            raise InputError("stopped because another process failed")
+
+
+def _start_worker(arguments, consumed, stop):
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker = _Worker(arguments, consumed, stop)
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _build_in_worker(number, unit):
+    return _worker.builder.build(number, unit, _worker.report)
+
+
+def build_in_processes(processes, arguments, units, report):
+    """Build ``units`` {number: unit} and return {number: record}.
+
+    Args:
+        arguments: of `UnitBuilder`, which each process makes for itself.
+        report: called with bytes of input worked off.
+    Raises:
+        InputError: the first that a worker raised, or a worker that died; the other workers
+            are stopped, shards that were finished stay.
+    """
+    # "spawn": a forked child of a process that runs threads (paddle, a notebook) may hang.
+    context = multiprocessing.get_context("spawn")
+    consumed, stop = context.Value("q", 0), context.Event()
+    pool = ProcessPoolExecutor(
+        min(processes, len(units)), context, _start_worker, (arguments, consumed, stop)
+    )
+    try:
+        futures = {pool.submit(_build_in_worker, *item): item[0] for item in units.items()}
+        return _collect(futures, consumed, report)
+    except BrokenProcessPool:
+        raise InputError(
+            "a worker process died (out of memory, or killed); finished shards are kept: "
+            "run the same command again, perhaps with fewer --processes"
+        ) from None
+    finally:
+        stop.set()
+        with contextlib.suppress(BrokenProcessPool):
+            pool.shutdown(cancel_futures=True)
+
+
+def _collect(futures, consumed, report):
+    records, pending, reported = {}, set(futures), 0
+    while pending:
+        done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+        now = consumed.value
+        report(now - reported)
+        reported = now
+        for future in done:
+            records[futures[future]] = future.result()
+    return records
