@@ -235,9 +235,18 @@ def test_padding_changes_nothing(options):
         for name, t in batch.items()
     }
     assert wide["input_ids"].shape == [16, 64]
-    np.testing.assert_allclose(
-        kind.losses(model, batch).numpy(), kind.losses(model, wide).numpy(), atol=1e-6
-    )
+    alone = []
+    for feature in features:
+        unpadded = {
+            "input_ids": feature.input_ids[None],
+            "token_type_ids": feature.token_type_ids[None],
+            "attention_mask": np.ones((1, len(feature)), np.int64),
+            "labels": np.array([feature.label]),
+        }
+        single = {name: paddle.to_tensor(array) for name, array in unpadded.items()}
+        alone.append(float(kind.losses(model, single)))
+    np.testing.assert_allclose(kind.losses(model, batch).numpy(), alone, atol=1e-6)
+    np.testing.assert_allclose(kind.losses(model, wide).numpy(), alone, atol=1e-6)
 
 
 def test_stops_on_a_loss_that_is_not_a_number(options, monkeypatch):
