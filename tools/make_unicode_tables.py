@@ -13,7 +13,6 @@ from pathlib import Path
 
 CODE_POINTS = range(sys.maxunicode + 1)
 HANGUL_SYLLABLES = range(0xAC00, 0xD7A4)
-SURROGATES = range(0xD800, 0xE000)
 
 HEADER = '''"""Unicode {version} as the tokenizer needs it; made by tools/make_unicode_tables.py.
 
@@ -25,8 +24,8 @@ UNICODE_VERSION = "{version}"
 '''
 
 
-def category(code):
-    return unicodedata.category(chr(code))
+CATEGORIES = [unicodedata.category(chr(code)) for code in CODE_POINTS]
+CHARACTERS = [code for code in CODE_POINTS if CATEGORIES[code] not in ("Cn", "Co", "Cs")]
 
 
 def is_mark(character):
@@ -89,24 +88,22 @@ def runs(mapping):
 
 def assignment(name, comment, items):
     lines = textwrap.wrap(" ".join(items), 92, break_long_words=False, break_on_hyphens=False)
+    if len(lines) == 1:
+        return f'\n# {comment}\n{name} = "{lines[0]} "\n'
     body = "\n".join(f'    "{line} "' for line in lines)
     return f"\n# {comment}\n{name} = (\n{body}\n)\n"
 
 
 def tables():
     """The text of the module."""
-    removed = [c for c in CODE_POINTS if category(c)[0] == "C" and chr(c) not in "\t\n\r"]
-    settled = {
-        code: settle(code)
-        for code in CODE_POINTS
-        if code not in SURROGATES and code not in HANGUL_SYLLABLES
-    }
-    marks = [code for code in CODE_POINTS if category(code) == "Mn"]
+    removed = [c for c in CODE_POINTS if CATEGORIES[c][0] == "C" and chr(c) not in "\t\n\r"]
+    settled = {code: settle(code) for code in CHARACTERS if code not in HANGUL_SYLLABLES}
+    marks = [code for code in CHARACTERS if CATEGORIES[code] == "Mn"]
     changed = {code: text for code, text in settled.items() if text != chr(code)}
     vanishing = {code for code, text in changed.items() if not text}
     if vanishing != set(marks):
         raise SystemExit("a character other than a mark vanishes: the tables cannot say this")
-    classes = {c: unicodedata.combining(chr(c)) for c in CODE_POINTS}
+    classes = {c: unicodedata.combining(chr(c)) for c in CHARACTERS}
     parts = [
         HEADER.format(version=unicodedata.unidata_version),
         assignment(
@@ -114,11 +111,13 @@ def tables():
             "Category C* (control, format, private, surrogate, unassigned) but not tab, LF, CR.",
             ranges(removed),
         ),
-        assignment("SPACES", "Category Zs.", ranges(c for c in CODE_POINTS if category(c) == "Zs")),
+        assignment(
+            "SPACES", "Category Zs.", ranges(c for c in CHARACTERS if CATEGORIES[c] == "Zs")
+        ),
         assignment(
             "PUNCTUATION",
             "Category P*.",
-            ranges(c for c in CODE_POINTS if category(c)[0] == "P"),
+            ranges(c for c in CHARACTERS if CATEGORIES[c][0] == "P"),
         ),
         assignment("MARKS", "Category Mn: dropped by the uncased tokenizer.", ranges(marks)),
         assignment(
@@ -129,13 +128,13 @@ def tables():
         assignment(
             "COMBINING",
             "code:canonical combining class, of characters other than marks.",
-            (f"{c:x}:{classes[c]:x}" for c in CODE_POINTS if classes[c] and category(c) != "Mn"),
+            (f"{c:x}:{classes[c]:x}" for c in CHARACTERS if classes[c] and CATEGORIES[c] != "Mn"),
         ),
-        assignment("CASED", "Cased characters.", ranges(c for c in CODE_POINTS if stops_sigma(c))),
+        assignment("CASED", "Cased characters.", ranges(c for c in CHARACTERS if stops_sigma(c))),
         assignment(
             "CASE_IGNORABLE",
             "Case-ignorable characters.",
-            ranges(c for c in CODE_POINTS if skipped_by_sigma(c)),
+            ranges(c for c in CHARACTERS if skipped_by_sigma(c)),
         ),
         assignment(
             "SETTLED",
