@@ -15,11 +15,14 @@ def load(path):
         InputError: nothing there, or nothing recognised; the message lists what was looked for.
     """
     from ..errors import InputError
-    from . import native, original, tensorflow
+    from . import native
 
     path = Path(path)
     if (path / native.CONFIG).is_file() and (path / native.DISCRIMINATOR).is_file():
         return native.load(path)
+    # Only here, so that a module, whose weights are in our format, works without crc32c.
+    from . import original, tensorflow
+
     prefix = tensorflow.find_prefix(path)
     if prefix is not None:
         return original.load(prefix)

@@ -1,6 +1,5 @@
 """From a module's constructor arguments to a `Predictor`; needs paddle, not paddlehub."""
 
-import difflib
 import warnings
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from ..files import sha256
 from ..inference.predictor import Predictor
 from ..modeling.electra import ElectraForSequenceClassification
 
-TASKS = {"seq-cls": "seq-cls", "sequence_classification": "seq-cls", None: None}
-
 # Parts of a configuration that may differ between a module and the checkpoint it loads.
 _ONLY_FOR_TRAINING = (
     "generator_",
@@ -21,24 +18,6 @@ _ONLY_FOR_TRAINING = (
     "initializer_range",
     "tied_embeddings",
 )
-
-
-def normalize_task(task):
-    """The task under its present name.  Raises `InputError` saying which there are."""
-    if not isinstance(task, (str, type(None))) or task not in TASKS:
-        raise InputError(
-            f"task: {task!r} does not exist here; there are 'seq-cls' (classification of a text "
-            f"or of a pair, old name 'sequence_classification') and None (embeddings)"
-        )
-    return TASKS[task]
-
-
-def refuse_unknown(arguments, known):
-    """Raise `InputError` for the first of ``arguments``, naming the nearest of ``known``."""
-    for name in arguments:
-        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-        raise InputError(f"unknown argument {name!r}; {hint}")
 
 
 def load_predictor(assets, task=None, load_checkpoint=None, label_map=None, num_classes=2):

@@ -1,8 +1,8 @@
 """The class behind every PaddleHub module of ours.
 
 A generated ``module.py`` subclasses `ElectraModule` and says its name and version; everything
-else is here.  Checks that cost time (checksums, weights) are made in the constructor, not at
-import: PaddleHub hides what goes wrong during an import and then looks for the module on the
+else is here.  Whatever can fail (checksums, weights, packages that are not there) is left to the
+constructor: PaddleHub hides what goes wrong during an import and then looks for the module on the
 network.
 """
 
@@ -12,9 +12,8 @@ import paddle
 from paddlehub.module.module import RunModule, serving
 
 from ..errors import InputError
-from ..inference.inputs import as_texts
 from . import manifest
-from .loading import load_predictor, normalize_task, refuse_unknown
+from .arguments import check_request, normalize_task, refuse_unknown
 
 ASSETS = "assets"
 CONSTRUCTOR = ("task", "load_checkpoint", "label_map", "num_classes", "suffix")
@@ -52,13 +51,23 @@ class ElectraModule(RunModule, paddle.nn.Layer):
         refuse_unknown(kwargs, CONSTRUCTOR)
         manifest.verify(self.directory)
         self.task = normalize_task(task)
-        self.predictor = load_predictor(
-            os.path.join(self.directory, ASSETS), self.task, load_checkpoint, label_map, num_classes
-        )
+        self.predictor = self._load_predictor(load_checkpoint, label_map, num_classes)
         self.network = self.predictor.network
         self.label_map = dict(enumerate(self.predictor.labels or ())) or None
         self.num_classes = len(self.predictor.labels or ()) or num_classes
         self.eval()
+
+    def _load_predictor(self, *arguments):
+        try:
+            from .loading import load_predictor
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            requirements = os.path.join(self.directory, "requirements.txt")
+            raise InputError(
+                f"{self.name}: the Python package {package!r} is missing: "
+                f"pip install -r {requirements}"
+            ) from None
+        return load_predictor(os.path.join(self.directory, ASSETS), self.task, *arguments)
 
     def predict(self, data, max_seq_len=None, batch_size=1, use_gpu=False, return_prob=False):
         """Classify texts, or give their embeddings when the module's task is None.
@@ -110,7 +119,7 @@ class ElectraModule(RunModule, paddle.nn.Layer):
         the message of an exception into the answer's ``msg``.
         """
         refuse_unknown(unknown, REQUEST)
-        _check_request(data, use_gpu, return_prob)
+        check_request(data, use_gpu, return_prob)
         if self._serving_task(task) == EMBEDDING:
             return self._embed(data, max_seq_len, batch_size, use_gpu)
         answer = self._classify(data, max_seq_len, batch_size, use_gpu, return_prob)
@@ -151,16 +160,3 @@ class ElectraModule(RunModule, paddle.nn.Layer):
         if paddle.get_device().partition(":")[0] != device:
             paddle.set_device(device)
             self.to(device)
-
-
-def _check_request(data, use_gpu, return_prob):
-    if data is None:
-        raise InputError('the request has no \'data\'; send {"data": [["text"]]}')
-    for position, item in enumerate(as_texts(data, "'data'")):
-        if not all(text.strip() for text in ([item] if isinstance(item, str) else item)):
-            raise InputError(f"'data'[{position}]: the text is empty")
-    if not data:
-        raise InputError('\'data\' is an empty list; send {"data": [["text"]]}')
-    for name, value in (("use_gpu", use_gpu), ("return_prob", return_prob)):
-        if not isinstance(value, bool):
-            raise InputError(f"{name!r}: expected true or false, got {value!r:.40}")

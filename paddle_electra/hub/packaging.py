@@ -29,7 +29,6 @@ REQUIREMENTS = {
     "tokenizers": "tokenizers>=0.15",
     "safetensors": "safetensors>=0.4",
     "crc32c": "crc32c>=2.3",
-    "tqdm": "tqdm>=4.60",
 }
 PROVIDED = {"paddle", "paddlehub"}
 

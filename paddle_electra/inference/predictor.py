@@ -23,7 +23,8 @@ class Predictor:
     answers come back in the order of the texts.
 
     Args:
-        network: an `ElectraModel`, or an `ElectraForSequenceClassification`, in evaluation mode.
+        network: an `ElectraModel`, or an `ElectraForSequenceClassification`; answering puts it into
+            evaluation mode.
         config: its `ElectraConfig`.
         tokenizer: its `ElectraTokenizer`.
         labels: one answer per class; ``None`` for a network without a classification head.
@@ -114,6 +115,7 @@ class Predictor:
 
     def _batches(self, texts, batch_size, max_seq_len):
         """Yield (row numbers, (input_ids, token_type_ids, attention_mask), lengths)."""
+        self.network.eval()  # a caller may have trained it since
         batch_size = check_number(batch_size, "batch_size")
         length = self._check_length(max_seq_len)
         encodings = self.tokenizer.encode_batch(texts, length)

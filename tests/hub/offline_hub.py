@@ -3,6 +3,7 @@
 Arguments: a JSON file of inputs, the file to write.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -24,6 +25,16 @@ def message(call, *arguments, **named):
     return "no error"
 
 
+@contextlib.contextmanager
+def without_package(package):
+    """As if ``package`` were not installed."""
+    hidden = {name: sys.modules[name] for name in sys.modules if name.startswith(package)}
+    sys.modules.update(dict.fromkeys([package, *hidden]))
+    yield
+    del sys.modules[package]
+    sys.modules.update(hidden)
+
+
 def main(inputs, output):
     import paddlehub as hub
 
@@ -31,6 +42,8 @@ def main(inputs, output):
     home = os.path.join(os.environ["HUB_HOME"], "modules", name.replace("-", "_"))
     found = {"installed_folder": hub_command("install", inputs["folder"])}
 
+    with without_package("tokenizers"):
+        missing_package = message(hub.Module, name=name)
     module = hub.Module(name=name, task=None)
     found["embedding"] = module.get_embedding(texts)
     found["predict_without_task"] = module.predict(texts, batch_size=2)
@@ -43,6 +56,7 @@ def main(inputs, output):
     loaded = hub.Module(name=name, task="seq-cls", load_checkpoint=inputs["other"])
     found["loaded"] = loaded.predict(texts, return_prob=True)
     found["errors"] = {
+        "package": missing_package,
         "task": message(hub.Module, name=name, task="token-cls"),
         "argument": message(hub.Module, name=name, label_mapp={}),
         "checkpoint": message(hub.Module, name=name, load_checkpoint="/nowhere/model"),
@@ -67,10 +81,9 @@ def main(inputs, output):
     with open(weights, "wb") as handle:
         handle.write(original)
 
-    found["installed_bare"] = hub_command("install", inputs["bare_folder"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        bare = hub.Module(name=inputs["bare_name"], task="seq-cls", num_classes=3)
+        bare = hub.Module(directory=inputs["bare_folder"], task="seq-cls", num_classes=3)
     found["warnings"] = [str(warning.message) for warning in caught]
     found["random_labels"] = bare.predict(texts)
     found["modules"] = [name for name in sys.modules if name.startswith("paddle_electra")]

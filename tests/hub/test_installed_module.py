@@ -81,8 +81,8 @@ def offline(tmp_path_factory):
 def models(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
     return {
-        "tuned": make_checkpoint(root / "tuned", ["bad", "good"], seed=1),
-        "other": make_checkpoint(root / "other", ["bad", "good"], seed=2),
+        "tuned": make_checkpoint(root / "tuned", ["bad", "good"], seed=7),
+        "other": make_checkpoint(root / "other", ["bad", "good"], seed=8),
         "bare": make_checkpoint(root / "bare", seed=3, generator=True),
     }
 
@@ -99,7 +99,6 @@ def found(offline, models):
         "archive": str(archive),
         "other": str(models["other"]),
         "bare": str(models["bare"]),
-        "bare_name": BARE_NAME,
         "bare_folder": str(bare_folder),
     }
     (root / "inputs.json").write_text(json.dumps(inputs), "utf-8")
@@ -117,6 +116,7 @@ def expected(models):
     answers = {}
     for name in ("tuned", "other"):
         labels, probabilities = Predictor.load(models[name]).predict(TEXTS, return_prob=True)
+        assert set(labels) == {"bad", "good"}, "choose another seed: these tests need both"
         answers[name] = labels, probabilities
     answers["embedding"] = Predictor.load(models["tuned"]).embed(TEXTS)
     return answers
@@ -144,7 +144,7 @@ def test_it_ran_without_a_network_and_without_paddle_electra(found, offline):
 
 
 def test_install_and_uninstall(found):
-    assert found["installed_folder"] == found["installed_archive"] == found["installed_bare"] == 0
+    assert found["installed_folder"] == found["installed_archive"] == 0
     assert found["uninstalled"] == [0, False]
 
 
@@ -176,6 +176,7 @@ def test_a_module_without_a_head_warns_and_answers_numbers(found):
         ("checkpoint", "load_checkpoint: /nowhere/model: no such file or folder"),
         ("no_head", "has no classification head"),
         ("data", "data[0]: expected one or two texts, got 3"),
+        ("package", f"{NAME}: the Python package 'tokenizers' is missing: pip install -r /"),
         ("tampered", "discriminator.safetensors: not the file that was built"),
     ],
 )

@@ -3,6 +3,7 @@ import importlib.metadata
 import json
 import tarfile
 
+import numpy as np
 import pytest
 from tiny_checkpoint import make_checkpoint
 
@@ -12,6 +13,7 @@ from paddle_electra.errors import InputError
 from paddle_electra.files import sha256
 from paddle_electra.hub import manifest, packaging
 from paddle_electra.hub.import_graph import imports_of
+from paddle_electra.inference.predictor import Predictor
 
 NAME = "chinese-electra-tiny"
 
@@ -141,6 +143,18 @@ def test_the_command_answers_mistakes_with_one_line(model, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
     assert main([*build, NAME, "--model", str(model)]) == 0
     assert "hub install" in capsys.readouterr().out
+
+
+@pytest.mark.reference
+def test_a_checkpoint_of_the_original_code_becomes_a_module(oracle, tmp_path):
+    folders = sorted(path.parent for path in oracle.glob("electra_*/checkpoint"))
+    assert folders
+    for source in folders:
+        folder, _ = packaging.build_module(source, NAME, tmp_path / source.name)
+        texts = ["今天天气真好", "一二三四五"]
+        built, original = Predictor.load(folder / "assets"), Predictor.load(source)
+        np.testing.assert_array_equal(built.embed(texts)[0], original.embed(texts)[0])
+        assert native.load(folder / "assets").generator
 
 
 def test_requirements_are_those_of_setup():
