@@ -53,8 +53,9 @@ README = """\
 hub install {folder}          # this folder, or {folder}.tar.gz
 ```
 
-Nothing is downloaded: weights, vocabulary and code are in the folder, and `manifest.json` holds
-their SHA-256 sums, which are checked whenever the module is loaded.
+Weights, vocabulary and code are in the folder; only Python packages of `requirements.txt` that
+are not there yet are fetched. `manifest.json` holds the SHA-256 sums of the files, which are
+checked whenever the module is loaded.
 
 ## Use
 
