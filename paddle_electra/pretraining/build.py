@@ -104,7 +104,7 @@ def _prepare_folder(folder, build, overwrite):
             return name == shards.DATASET_FILE
         if not overwrite:
             raise InputError(
-                f"{folder}: holds shards of another build ({difference} differs); "
+                f"{folder}: the shards here differ from this build ({difference}); "
                 f"choose another --output, or delete them with --overwrite"
             )
         _remove(folder, (name, *_OWN_FILES))  # the description first: what is left is no dataset
@@ -136,11 +136,11 @@ def _remove(folder, patterns):
 def _difference(old, new):
     """The first setting that differs, or None.  Files may have moved, but not changed."""
     if not isinstance(old, dict):
-        return "its description"
+        return "description"
     for key, value in new.items():
         if key == "inputs":
             if list(map(_identity, old.get(key, []))) != list(map(_identity, value)):
-                return "the input files"
+                return "input files"
         elif old.get(key) != value:
             return key
     return None
