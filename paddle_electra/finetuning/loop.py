@@ -10,6 +10,7 @@ from ..training.optimizer import build_optimizer, clip_gradients
 from ..training.schedule import learning_rate, warmup_steps
 
 MAX_GRADIENT_NORM = 1.0
+CPU_PART = 8  # examples that a processor takes at once
 
 
 def epoch_order(count, seed, epoch):
@@ -91,22 +92,36 @@ class Trainer:
         rate = self.rate()
         self.model.train()
         paddle.seed(step_seed(self.options.seed, self.step))
-        loss = self.kind.losses(self.model, self.kind.collate(features)).sum()
-        norm = self.update(loss, rate)
-        mean = float(loss) / len(features)
-        if not (math.isfinite(mean) and math.isfinite(norm)):
+        total = 0.0
+        for part in split_by_length(features):
+            loss = self.kind.losses(self.model, self.kind.collate(part)).sum()
+            loss.backward()
+            total += float(loss)
+        norm = self.update(rate)
+        if not (math.isfinite(total) and math.isfinite(norm)):
             raise InputError(
-                f"step {self.step}: the loss is {mean} and the gradient's norm {norm}; "
+                f"step {self.step}: the loss is {total} and the gradient's norm {norm}; "
                 f"try a lower --learning-rate"
             )
         self.step += 1
-        return mean, rate, norm
+        return total / len(features), rate, norm
 
-    def update(self, loss, rate):
-        """Back-propagate ``loss``, clip, and update with ``rate``; returns the gradient's norm."""
-        loss.backward()
+    def update(self, rate):
+        """Clip the accumulated gradient and update with ``rate``; returns the gradient's norm."""
         norm = clip_gradients(self.model.parameters(), MAX_GRADIENT_NORM)
         self.optimizer.set_lr(rate)
         self.optimizer.step()
         self.optimizer.clear_grad()
         return norm
+
+
+def split_by_length(features):
+    """The parts of a batch that are computed one after the other, texts of like length together.
+
+    The loss is a sum, so its gradient is the sum of the parts' and nothing changes but the amount
+    of padding: about a quarter fewer tokens on ChnSentiCorp.  A GPU takes the batch whole.
+    """
+    if paddle.get_device() != "cpu":
+        return [features]
+    ordered = sorted(features, key=len)
+    return [ordered[start : start + CPU_PART] for start in range(0, len(ordered), CPU_PART)]
