@@ -169,10 +169,9 @@ def _build_shards(folder, build, files, processes):
         _remove(folder, _OWN_FILES)
         raise InputError(f"the corpus is empty: no text in {len(files)} files")
     _write_description(folder, build, records, seconds, built)
-    print(
-        f"{folder}: {len(records)} shards, {len(records) - len(todo)} of them from before; ", end=""
-    )
-    print(f"{built / 1e6:,.1f} MB in {seconds:,.1f} s, {built / 1e6 / seconds:.2f} MB/s")
+    before = f", {len(records) - len(todo)} of them from before" if kept else ""
+    rate = f"{built / 1e6:,.1f} MB in {seconds:,.1f} s, {built / 1e6 / seconds:.2f} MB/s"
+    print(f"{folder}: {len(records)} shards{before}; {rate}")
 
 
 def _build_units(processes, arguments, todo, report):

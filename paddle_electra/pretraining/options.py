@@ -19,7 +19,7 @@ class BuildOptions:
     max_seq_length: int = option(128, "longest example in tokens, [CLS] and [SEP] counted")
     segments: str = option(
         "google",
-        "how lines are dealt to the two segments: as Google's code does, or as HFL's older fork",
+        "how lines are dealt to the two segments: as Google's code does, or as HFL's older fork.",
         ("google", "hfl"),
     )
     split_sentences: bool = option(True, "cut lines into sentences; off: lines stay as they are")
