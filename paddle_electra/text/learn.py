@@ -28,7 +28,9 @@ from .vocab import CLS, MASK, PAD, SEP, UNK, write_vocab
 from .wordpiece import MAX_WORD
 
 HEAD = [PAD, *(f"[unused{number}]" for number in range(1, 100)), UNK, CLS, SEP, MASK]
+CHINESE_PUNCTUATION = "，。、；：？！“”‘’（）《》〈〉「」『』【】—…·～"
 WORDS_COUNTED = 2_000_000  # distinct words held in memory; above that the rarest are dropped
+WORDS_JOINED = 300_000  # the most frequent words, from which pieces are learned
 BLOCKS_AT_ONCE = 16
 
 
@@ -143,9 +145,10 @@ def learn_vocab(
 ):
     """The tokens of a vocabulary, a list of at most ``vocab_size``; see the head of this file.
 
-    ASCII letters, digits and punctuation are always in it, so Latin text is never [UNK].  The
-    other characters come by frequency and may take all but ``piece_share`` of the rest; pieces of
-    words get what the characters leave.  The result depends on nothing but the arguments.
+    ASCII letters, digits and punctuation are always in it, so Latin text is never [UNK], and the
+    common Chinese punctuation.  The other characters come by frequency and may take all but
+    ``piece_share`` of the rest; pieces of words get what the characters leave.  The result
+    depends on nothing but the arguments.
     """
     always = _always(do_lower_case)
     room = vocab_size - len(HEAD) - len(always)
@@ -170,7 +173,7 @@ def _always(do_lower_case):
     """Tokens that are in every vocabulary."""
     letters = string.ascii_lowercase if do_lower_case else string.ascii_letters
     inside = [f"##{character}" for character in letters + string.digits]
-    return {*string.punctuation, *letters, *string.digits, *inside}
+    return {*string.punctuation, *CHINESE_PUNCTUATION, *letters, *string.digits, *inside}
 
 
 def _character_counts(counts):
@@ -185,9 +188,9 @@ def _character_counts(counts):
 
 def _learn_pieces(words, characters, room, min_frequency, progress):
     """Pieces of the words that ``characters`` can spell, at most ``room``."""
-    spelled = {
-        word: count for word, count in words.items() if characters.issuperset(split_word(word))
-    }
+    spelled = [word for word in words if characters.issuperset(split_word(word))]
+    spelled = sorted(spelled, key=lambda word: (-words[word], word))[:WORDS_JOINED]
+    spelled = {word: words[word] for word in spelled}
     with tqdm(total=room, unit="piece", desc="learning pieces", disable=not progress) as bar:
         return learn_pieces(spelled, room, min_frequency, bar.update)
 
