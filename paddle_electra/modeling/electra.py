@@ -137,7 +137,8 @@ class ElectraForPreTraining(nn.Layer):
             masked_input_ids: (batch, length) the generator's input.
             token_type_ids, attention_mask: (batch, length).
             masked_positions: (slots,) of the flattened (batch * length); repeats are allowed.
-            gumbel: (slots, vocabulary) Gumbel noise; sampling is argmax(logits + gumbel).
+            gumbel: (slots, vocabulary) Gumbel noise, overwritten; sampling is
+                argmax(logits + gumbel).
             sampled_ids: (slots,) given samples instead of noise.
             mlm_denominator, discriminator_denominator: number of slots and of real tokens of the
                 whole batch when this is a part of it, so that the parts' losses add up to the
@@ -156,7 +157,7 @@ class ElectraForPreTraining(nn.Layer):
         if sampled_ids is None:
             # No gradient flows from the discriminator into the generator (PARITY 10).
             with paddle.no_grad():
-                sampled_ids = paddle.argmax(mlm_logits.detach() + gumbel, axis=-1)
+                sampled_ids = paddle.argmax(gumbel.add_(mlm_logits.detach()), axis=-1)
         replaced_ids = replace_tokens(input_ids, masked_positions, sampled_ids)
         rtd_labels = (replaced_ids != input_ids).astype("int64")
 

@@ -37,4 +37,8 @@ class MaskedLanguageHead(nn.Layer):
 
     def forward(self, hidden, word_embeddings):
         hidden = self.layer_norm(F.gelu(self.dense(hidden)))
-        return paddle.matmul(hidden, word_embeddings, transpose_y=True) + self.bias
+        # The bias goes through the matrix product as one more column: adding it afterwards would
+        # pass over (slots * vocabulary) numbers again, forward and backward.
+        ones = paddle.ones([*hidden.shape[:-1], 1], hidden.dtype)
+        table = paddle.concat([word_embeddings, self.bias.unsqueeze(1)], axis=1)
+        return paddle.matmul(paddle.concat([hidden, ones], axis=-1), table, transpose_y=True)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..checkpoint import native
 from ..config import to_dict
 from ..errors import InputError
-from ..files import read_json
+from ..files import read_json, write_json
 from ..modeling.config import ElectraConfig
 from ..modeling.electra import ElectraForPreTraining
 from ..text.tokenizer import ElectraTokenizer
@@ -19,6 +19,7 @@ from ..training import state
 from ..training.device import choose_attention, choose_device
 from ..training.log import TrainingLog
 from .batches import BatchMaker, prefetch
+from .metrics import RtdCounts
 from .order import ExampleOrder
 from .shards import ShardDataset
 from .step import Trainer
@@ -199,8 +200,6 @@ class Run:
 
     def evaluate(self):
         """Metrics on the held-out examples, with the same masks and samples every time."""
-        from .metrics import RtdCounts
-
         counts = RtdCounts()
         held_out, size = self.order.held_out, self.options.eval_batch_size
         self.model.eval()
@@ -287,8 +286,6 @@ def model_config(options, dataset):
 
 def save_settings(options, dataset, output):
     """Write the run's settings beside its output."""
-    from ..files import write_json
-
     write_json(output / SETTINGS, {**to_dict(options), "vocabulary": dataset.vocab_fingerprint})
 
 
