@@ -18,7 +18,7 @@ from .detokenize import join_tokens
 from .vocab import CLS, MASK, PAD, SEP, UNK, check_special_tokens, read_vocab
 from .wordpiece import WordPieceCutter
 
-CHARACTERS_AT_ONCE = 1 << 20  # bounds the memory of a large batch
+CHARACTERS_AT_ONCE = 1 << 17  # so that the arrays of one go stay in the cache
 
 
 class Encoding(NamedTuple):

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..files import atomic_write, disk_errors
+from ..files import atomic_write
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -32,12 +32,13 @@ def read_vocab(path):
     """
     path = Path(path)
     try:
-        with disk_errors(path):
-            content = path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such vocabulary file") from None
     except IsADirectoryError:
         raise InputError(f"{path}: expected a vocabulary file, this is a folder") from None
+    except PermissionError:
+        raise InputError(f"{path}: cannot be read (permission denied)") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
