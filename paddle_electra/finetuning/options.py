@@ -82,7 +82,7 @@ class FinetuneOptions:
         "columns and accepts empty texts, as the original does.",
         choices=ROWS,
     )
-    log_steps: int = option(10, "Steps between two records in metrics.jsonl.")
+    log_steps: int = option(10, "Steps between two records in log.jsonl.")
     save_minutes: float = option(5.0, "Longest time between two saves of the state to resume from.")
 
 
