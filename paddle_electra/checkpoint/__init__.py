@@ -7,8 +7,9 @@ def load(path):
     """Read a checkpoint, recognising its format.
 
     Args:
-        path: our own checkpoint directory, or a TensorFlow checkpoint of the original code (its
-            folder, its prefix such as ``DIR/electra_small``, or its ``.index`` file).
+        path: our own checkpoint directory; the folder of a pretraining run, whose newest
+            checkpoint is taken; or a TensorFlow checkpoint of the original code (its folder, its
+            prefix such as ``DIR/electra_small``, or its ``.index`` file).
     Returns:
         a `native.Checkpoint` with our names.
     Raises:
@@ -16,10 +17,13 @@ def load(path):
     """
     from ..errors import InputError
     from . import native
+    from .runs import list_checkpoints
 
     path = Path(path)
     if (path / native.CONFIG).is_file() and (path / native.DISCRIMINATOR).is_file():
         return native.load(path)
+    if checkpoints := list_checkpoints(path):
+        return native.load(checkpoints[-1][1])
     # Only here, so that a module, whose weights are in our format, works without crc32c.
     from . import original, tensorflow
 
@@ -30,5 +34,5 @@ def load(path):
         raise InputError(f"{path}: no such folder or checkpoint")
     raise InputError(
         f"{path}: no model found; looked for {native.CONFIG} with {native.DISCRIMINATOR} "
-        f"(our format) and for *.index (TensorFlow)"
+        f"(our format), for checkpoints/step-* (a run) and for *.index (TensorFlow)"
     )

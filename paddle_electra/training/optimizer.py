@@ -133,7 +133,7 @@ def clip_gradients(parameters, max_norm=1.0):
         the norm before clipping, a float; not finite when a gradient is not.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    squares = paddle.stack([paddle.square(gradient.astype("float32")).sum() for gradient in gradients])
+    squares = paddle.stack([paddle.square(g.astype("float32")).sum() for g in gradients])
     norm = float(np.sqrt(squares.numpy().astype(np.float64).sum()))
     scale_gradients(gradients, max_norm, norm)
     return norm

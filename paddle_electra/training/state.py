@@ -5,30 +5,15 @@ that every command takes it), ``optimizer.safetensors`` and ``training.json``.  
 state to save: masks, samples, order and dropout are all keyed by (seed, step).
 """
 
-import re
 import shutil
 from pathlib import Path
 
 from ..checkpoint import native
+from ..checkpoint.runs import checkpoint_folder, list_checkpoints
 from ..errors import InputError
 from ..files import atomic_directory, read_json, write_json
 
-_STEP = re.compile(r"step-(\d{8,})")
 OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
-
-
-def checkpoint_folder(output, step):
-    """The folder of the checkpoint after ``step`` updates."""
-    return Path(output) / "checkpoints" / f"step-{step:08d}"
-
-
-def list_checkpoints(output):
-    """[(step, folder)] of the complete checkpoints of a run, oldest first."""
-    root = Path(output) / "checkpoints"
-    if not root.is_dir():
-        return []
-    found = [(_STEP.fullmatch(path.name), path) for path in root.iterdir() if path.is_dir()]
-    return sorted((int(match.group(1)), path) for match, path in found if match)
 
 
 def save_checkpoint(
