@@ -6,32 +6,46 @@ import paddle.nn.functional as F
 BACKENDS = ("eager", "sdpa")
 
 
-def attention(query, key, value, bias=None, dropout=0.0, training=False, backend="eager"):
-    """softmax(q k^T / sqrt(head_dim) + bias) v.
+def attention(mixed, heads, bias=None, dropout=0.0, training=False, backend="eager"):
+    """softmax(q k^T / sqrt(head_dim) + bias) v for every head.
 
     Args:
-        query, key, value: (batch, heads, length, head_dim).
-        bias: added to the scores, broadcastable to (batch, heads, length, length); None for none.
+        mixed: (batch, length, 3 * hidden): all heads' queries, then keys, then values.
+        heads: number of heads; head_dim = hidden / heads.
+        bias: (batch, length), added to the scores of each key; None for none.
         dropout: probability of dropping an attention weight, in training only.
         backend: "eager" (two matrix products and a softmax; the reference) or "sdpa"
             (paddle's scaled_dot_product_attention, which takes flash kernels on a GPU).
     Returns:
-        (batch, heads, length, head_dim).
+        (batch, length, hidden).
     """
-    if backend == "sdpa":
-        # paddle's function wants (batch, length, heads, head_dim).
-        output = F.scaled_dot_product_attention(
-            query.transpose([0, 2, 1, 3]),
-            key.transpose([0, 2, 1, 3]),
-            value.transpose([0, 2, 1, 3]),
-            attn_mask=bias,
-            dropout_p=dropout if training else 0.0,
-            training=training,
-        )
-        return output.transpose([0, 2, 1, 3])
+    function = {"eager": _eager, "sdpa": _sdpa}[backend]
+    return function(mixed, heads, bias, dropout if training else 0.0)
+
+
+def _eager(mixed, heads, bias, dropout):
+    batch, length, width = mixed.shape
+    # The heads are laid along the batch by cutting and joining: paddle's CPU kernel for a
+    # transposition of four or five axes takes longer than both matrix products.
+    parts = mixed.split(3 * heads, axis=-1)  # each (batch, length, head_dim)
+    query, key, value = (
+        paddle.concat(parts[start : start + heads], axis=0) for start in range(0, 3 * heads, heads)
+    )  # (heads * batch, length, head_dim)
     # Scaling the query rather than the scores is the same product on far fewer numbers.
-    scores = paddle.matmul(query * query.shape[-1] ** -0.5, key, transpose_y=True)
+    scores = paddle.matmul(query * (width // 3 // heads) ** -0.5, key, transpose_y=True)
     if bias is not None:
-        scores = scores + bias  # (batch, heads, length, length)
-    weights = F.dropout(F.softmax(scores, axis=-1), dropout, training=training)
-    return paddle.matmul(weights, value)
+        # Spread out first: adding a broadcast tensor is slow on a CPU.
+        spread = bias.unsqueeze([0, 2]).expand([heads, batch, length, length])
+        scores = scores + spread.reshape([heads * batch, length, length])
+    weights = F.dropout(F.softmax(scores, axis=-1), dropout)
+    context = paddle.matmul(weights, value)  # (heads * batch, length, head_dim)
+    return paddle.concat(context.split(heads, axis=0), axis=-1)
+
+
+def _sdpa(mixed, heads, bias, dropout):
+    batch, length, width = mixed.shape
+    query, key, value = mixed.reshape([batch, length, 3, heads, width // 3 // heads]).unbind(2)
+    if bias is not None:
+        bias = bias.unsqueeze([1, 2])  # (batch, 1, 1, length)
+    context = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+    return context.reshape([batch, length, width // 3])

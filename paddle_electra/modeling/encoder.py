@@ -64,13 +64,10 @@ class SelfAttention(nn.Layer):
         self.dense = nn.Linear(width, width, weight_attr=truncated_normal(init))
 
     def forward(self, hidden, bias):
-        batch, length, width = hidden.shape
-        mixed = self.qkv(hidden).reshape([batch, length, 3, self.heads, width // self.heads])
-        query, key, value = mixed.transpose([2, 0, 3, 1, 4]).unbind(0)  # (batch, heads, length, d)
         context = attention(
-            query, key, value, bias, self.dropout, self.training, backend=self.backend
+            self.qkv(hidden), self.heads, bias, self.dropout, self.training, self.backend
         )
-        return self.dense(context.transpose([0, 2, 1, 3]).reshape([batch, length, width]))
+        return self.dense(context)  # (batch, length, hidden)
 
 
 class EncoderLayer(nn.Layer):
@@ -138,7 +135,7 @@ class ElectraModel(nn.Layer):
         bias = None
         if attention_mask is not None:
             keys = attention_mask.astype(self.embeddings.word_embeddings.weight.dtype)
-            bias = ((1.0 - keys) * -10000.0).unsqueeze([1, 2])  # (batch, 1, 1, length)
+            bias = (1.0 - keys) * -10000.0  # (batch, length)
         hidden = self.dropout(self.embeddings(input_ids, token_type_ids))
         if self.embeddings_project is not None:
             hidden = self.embeddings_project(hidden)
