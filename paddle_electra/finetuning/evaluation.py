@@ -2,7 +2,8 @@
 
 import numpy as np
 import paddle
-from tqdm import tqdm
+
+from ..progress import progress_bar
 
 
 def predict_all(kind, model, features, batch_size, description=None):
@@ -24,9 +25,14 @@ def predict_all(kind, model, features, batch_size, description=None):
     starts = range(0, len(order), batch_size)
     outputs = []
     with paddle.no_grad():
-        for start in tqdm(starts, description, leave=False, disable=description is None):
-            rows = order[start : start + batch_size]
-            outputs.append(kind.predict(model, kind.collate([features[row] for row in rows])))
+        hidden = description is None
+        with progress_bar(
+            description, len(starts), unit="batch", leave=False, disable=hidden
+        ) as bar:
+            for start in starts:
+                rows = order[start : start + batch_size]
+                outputs.append(kind.predict(model, kind.collate([features[row] for row in rows])))
+                bar.update()
     joined = np.concatenate(outputs)
     restored = np.empty_like(joined)
     restored[order] = joined

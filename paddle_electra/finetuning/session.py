@@ -3,9 +3,8 @@
 import sys
 import time
 
-from tqdm import tqdm
-
 from ..checkpoint.native import DISCRIMINATOR, load_weights, read_tensors
+from ..progress import progress_bar
 from ..training.log import TrainingLog
 from ..training.state import (
     checkpoint_folder,
@@ -42,7 +41,7 @@ class Session:
         """
         trainer = self.trainer
         began, saved = time.monotonic() - self.seconds, time.monotonic()
-        with tqdm(total=trainer.total_steps, initial=trainer.step, unit="step") as bar:
+        with progress_bar("", trainer.total_steps, trainer.step) as bar:
             while trainer.step < trainer.total_steps:
                 bar.set_description(f"epoch {int(trainer.epoch) + 1}", refresh=False)
                 loss, rate, norm = trainer.train_step()

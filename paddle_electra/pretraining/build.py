@@ -11,10 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..errors import InputError
 from ..files import disk_errors, read_json, write_json
+from ..progress import progress_bar
 from ..text.corpus import expand_inputs
 from ..text.tokenizer import ElectraTokenizer
 from . import shards, statistics
@@ -155,7 +154,7 @@ def _build_shards(folder, build, files, processes):
     _remove(folder, (".shard-*.tmp",))  # of a build that was killed
     units = dict(enumerate(plan_units(files)))
     total = sum(file.size for file in files)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="shards", dynamic_ncols=True) as bar:
+    with progress_bar("shards", total, unit="B") as bar:
         records = _finished_shards(folder, units, build["vocab_size"])
         bar.update(sum(record["statistics"]["bytes"] for record in records.values()))
         bar.unpause()

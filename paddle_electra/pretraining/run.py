@@ -1,12 +1,13 @@
 """``paddle-electra pretrain``: the run from settings to the last checkpoint."""
 
 import contextlib
+import hashlib
+import json
 import signal
 import time
 from pathlib import Path
 
 import paddle
-from tqdm import tqdm
 
 from ..checkpoint import native
 from ..config import to_dict
@@ -14,6 +15,7 @@ from ..errors import InputError
 from ..files import read_json, write_json
 from ..modeling.config import ElectraConfig
 from ..modeling.electra import ElectraForPreTraining
+from ..progress import progress_bar
 from ..text.tokenizer import ElectraTokenizer
 from ..training import state
 from ..training.device import choose_attention, choose_device
@@ -69,7 +71,9 @@ class Run:
         self.options = options
         self.output = Path(options.output)
         self.dataset = ShardDataset(options.data)
-        self.tokenizer = ElectraTokenizer.from_pretrained(options.data)
+        lower_case = self.dataset.meta["do_lower_case"]
+        self.tokenizer = ElectraTokenizer(self.dataset.vocab_file, lower_case)
+        _check_ranges(options)
         self.config = model_config(options, self.dataset)
         if self.output.exists() and not self.output.is_dir():
             raise InputError(f"{self.output}: expected a folder for the run, this is a file")
@@ -98,16 +102,26 @@ class Run:
         self.trainer = Trainer(self.model, options)
         self.step = 0
         self.sums = {}
-        self.saved_at = time.monotonic()
+        self.saved_at = self.clock = time.monotonic()
 
     def _check_settings(self):
-        """Refuse to continue a run with other settings; the first difference is named."""
+        """Refuse to continue a run with other settings or data; the first difference is named."""
         path = self.output / SETTINGS
         if not path.is_file():
             return
         before = read_json(path)
-        now = {**to_dict(self.options), "vocabulary": self.dataset.vocab_fingerprint}
-        for key, value in before.items():
+        if before.get("vocabulary") != self.dataset.vocab_fingerprint:
+            raise InputError(
+                f"{self.options.data}: these shards are of another vocabulary than the run in "
+                f"{self.output}; give the run's own shards, or another --output"
+            )
+        if before.get("shards") != fingerprint(self.dataset):
+            raise InputError(
+                f"{self.options.data}: these are not the shards that the run in {self.output} "
+                f"began with; give those, or another --output"
+            )
+        now = to_dict(self.options)
+        for key, value in before["options"].items():
             if key not in _FREE and key in now and now[key] != value:
                 raise InputError(
                     f"{self.output} holds a run with {key}={value!r}, now it is {now[key]!r}; "
@@ -153,7 +167,8 @@ class Run:
             save_settings(self.options, self.dataset, self.output)
         log = TrainingLog(self.output, self.step, self.options.visualdl)
         steps = range(self.step, total)
-        bar = tqdm(total=total, initial=self.step, unit="step", desc="pretraining", smoothing=0.05)
+        bar = progress_bar("pretraining", total, self.step)
+        self.clock = time.monotonic()
         with bar, _interrupts() as interrupted, contextlib.closing(log):
             make = lambda step: self.maker.make(step, self.order.batch(step))  # noqa: E731
             for batch in prefetch(make, steps):
@@ -167,11 +182,9 @@ class Run:
         print(f"finished {total:,} steps; the model is in {self.output} (newest checkpoint)")
 
     def _one_step(self, batch, log, bar):
-        started = time.monotonic()
         values = self.trainer.step(batch, self.dataset)
         self.step += 1
-        seconds = time.monotonic() - started
-        values |= {"tokens": batch.tokens, "seconds": seconds}
+        values |= {"tokens": batch.tokens, "seconds": time.monotonic() - self.clock}
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         bar.update()
@@ -184,6 +197,7 @@ class Run:
             log.write(self.step, "eval", **results)
             shown = ", ".join(f"{name} {value:.3f}" for name, value in results.items())
             bar.write(f"step {self.step}: held-out {shown}")
+        self.clock = time.monotonic()  # evaluation is not part of a step's time
 
     def _write_log(self, log, bar):
         """One line of means over the steps since the last line."""
@@ -272,7 +286,7 @@ def model_config(options, dataset):
         dataset.vocab_size,
         hidden_dropout_prob=options.hidden_dropout_prob,
         attention_probs_dropout_prob=options.attention_probs_dropout_prob,
-        do_lower_case=dataset.meta.get("do_lower_case", True),
+        do_lower_case=dataset.meta["do_lower_case"],
         **chosen,
     )
     if dataset.max_seq_length > config.max_position_embeddings:
@@ -284,9 +298,52 @@ def model_config(options, dataset):
     return config
 
 
+def fingerprint(dataset):
+    """One hash of all shards' checksums."""
+    sums = json.dumps([shard["sha256"] for shard in dataset.meta["shards"]], sort_keys=True)
+    return hashlib.sha256(sums.encode("ascii")).hexdigest()
+
+
 def save_settings(options, dataset, output):
-    """Write the run's settings beside its output."""
-    write_json(output / SETTINGS, {**to_dict(options), "vocabulary": dataset.vocab_fingerprint})
+    """Write the run's settings beside its output, with hashes of vocabulary and shards."""
+    settings = {
+        "options": to_dict(options),
+        "vocabulary": dataset.vocab_fingerprint,
+        "shards": fingerprint(dataset),
+    }
+    write_json(output / SETTINGS, settings)
+
+
+_AT_LEAST_ONE = (
+    "num_train_steps",
+    "train_batch_size",
+    "gradient_accumulation_steps",
+    "eval_batch_size",
+    "log_every",
+    "save_checkpoints_steps",
+    "keep_checkpoint_max",
+)
+_NOT_NEGATIVE = ("num_warmup_steps", "eval_examples", "eval_every", "weight_decay_rate")
+_SHARES = ("mask_prob", "hidden_dropout_prob", "attention_probs_dropout_prob")
+
+
+def _check_ranges(options):
+    """Raise `InputError` for a number out of its range, naming the option."""
+    for names, fits, wanted in (
+        (_AT_LEAST_ONE, lambda value: value >= 1, "at least 1"),
+        (_NOT_NEGATIVE, lambda value: value >= 0, "0 or more"),
+        (_SHARES, lambda value: 0 <= value < 1, "at least 0 and below 1"),
+        (("learning_rate", "max_gradient_norm"), lambda value: value > 0, "above 0"),
+    ):
+        for name in names:
+            value = getattr(options, name)
+            if not fits(value):
+                raise InputError(f"--{name.replace('_', '-')} {value}: expected {wanted}")
+    if options.gradient_accumulation_steps > options.train_batch_size:
+        raise InputError(
+            f"--gradient-accumulation-steps {options.gradient_accumulation_steps}: more parts than "
+            f"the --train-batch-size {options.train_batch_size} has examples"
+        )
 
 
 @contextlib.contextmanager

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from .. import config
 from ..config import option
 from ..errors import InputError
 from ..files import disk_errors, write_json
+from ..progress import progress_bar
 from . import normalize
 from .corpus import expand_inputs, read_blocks
 from .merges import learn_pieces, split_word
@@ -112,7 +112,7 @@ def count_files(files, do_lower_case=True, text_key="text"):
     """
     counts = Counts(np.zeros(normalize.CODE_POINTS, np.int64), Counter())
     total = sum(Path(file).stat().st_size for file in files)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="counting") as bar:
+    with progress_bar("counting", total, unit="B") as bar:
         for file in files:
             blocks = read_blocks(file, text_key=text_key)
             while group := list(itertools.islice(blocks, BLOCKS_AT_ONCE)):
@@ -191,7 +191,7 @@ def _learn_pieces(words, characters, room, min_frequency, progress):
     spelled = [word for word in words if characters.issuperset(split_word(word))]
     spelled = sorted(spelled, key=lambda word: (-words[word], word))[:WORDS_JOINED]
     spelled = {word: words[word] for word in spelled}
-    with tqdm(total=room, unit="piece", desc="learning pieces", disable=not progress) as bar:
+    with progress_bar("learning pieces", room, unit="piece", disable=not progress) as bar:
         return learn_pieces(spelled, room, min_frequency, bar.update)
 
 

@@ -1,0 +1,244 @@
+"""Whole pretraining runs: exact resume, kills, refusals, equal sums of parts."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_electra import checkpoint
+from paddle_electra.config import from_dict
+from paddle_electra.errors import InputError
+from paddle_electra.pretraining import run as pretraining
+from paddle_electra.pretraining.build import run as build
+from paddle_electra.pretraining.options import BuildOptions, PretrainOptions
+from paddle_electra.training.log import read_log
+from paddle_electra.training.state import list_checkpoints
+
+CHARACTERS = [chr(0x4E00 + number) for number in range(120)]
+SMALL = {
+    "model_size": "tiny",
+    "num_hidden_layers": 2,
+    "hidden_size": 32,
+    "embedding_size": 16,
+    "num_attention_heads": 2,
+    "generator_hidden_size": 16,
+    "train_batch_size": 8,
+    "num_train_steps": 12,
+    "num_warmup_steps": 3,
+    "learning_rate": 1e-3,
+    "eval_examples": 16,
+    "eval_every": 6,
+    "log_every": 1,
+    "save_checkpoints_steps": 4,
+    "visualdl": False,
+    "device": "cpu",
+}
+
+
+def write_vocab(path, characters):
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    path.write_text("\n".join([*special, "。", *characters]) + "\n", "utf-8")
+    return path
+
+
+def build_shards(root, name, characters, seed=0):
+    rng = random.Random(seed)
+    lines = []
+    for _ in range(60):
+        for _ in range(8):
+            start = rng.randrange(100)
+            lines.append(
+                "".join(CHARACTERS[start + n % 7] for n in range(rng.randrange(5, 30))) + "。"
+            )
+        lines.append("")
+    (root / f"{name}.txt").write_text("\n".join(lines), "utf-8")
+    vocab = write_vocab(root / f"{name}-vocab.txt", characters)
+    values = {"input": str(root / f"{name}.txt"), "vocab": str(vocab), "output": str(root / name)}
+    return build(from_dict(BuildOptions, {**values, "max_seq_length": 48, "processes": 1})).folder
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return build_shards(tmp_path_factory.mktemp("data"), "shards", CHARACTERS)
+
+
+def options(shards, output, **changes):
+    values = {**SMALL, "data": str(shards), "output": str(output), **changes}
+    return from_dict(PretrainOptions, values)
+
+
+def entries(output):
+    """The log without what depends on the clock."""
+    return [
+        {key: value for key, value in entry.items() if key != "tokens_per_second"}
+        for entry in read_log(output / "log.jsonl")
+    ]
+
+
+@pytest.fixture(scope="module")
+def unbroken(shards, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "unbroken"
+    pretraining.run(options(shards, output))
+    return output
+
+
+def same_weights(first, second):
+    for half in ("discriminator", "generator"):
+        ours, theirs = getattr(first, half), getattr(second, half)
+        assert ours.keys() == theirs.keys()
+        for name, array in ours.items():
+            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+
+
+def test_a_run_learns_logs_and_leaves_a_model(unbroken):
+    train = [entry for entry in entries(unbroken) if entry["kind"] == "train"]
+    evals = [entry for entry in entries(unbroken) if entry["kind"] == "eval"]
+    assert [entry["step"] for entry in train] == list(range(1, 13))
+    assert [entry["step"] for entry in evals] == [6, 12]
+    assert train[-1]["loss"] < train[0]["loss"]
+    assert {"mlm_accuracy", "rtd_accuracy", "rtd_precision", "rtd_recall", "rtd_auc"} <= evals[
+        0
+    ].keys()
+    assert train[0]["learning_rate"] == 0.0
+    loaded = checkpoint.load(unbroken)
+    assert loaded.config.hidden_size == 32 and loaded.generator is not None
+    assert not any(name.startswith("electra.embeddings.") for name in loaded.generator)
+
+
+def test_resumed_equals_uninterrupted_to_the_last_bit(shards, unbroken, tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    make_step = pretraining.Trainer.step
+
+    def stops(self, batch, dataset):
+        if batch.step == stop_at:
+            raise Stopped
+        return make_step(self, batch, dataset)
+
+    monkeypatch.setattr(pretraining.Trainer, "step", stops)
+    output = tmp_path / "run"
+    for stop_at in (3, 7, 10, 99):  # 3 is before the first checkpoint
+        paddle.seed(stop_at)  # whatever happened before must not matter
+        if stop_at == 99:
+            pretraining.run(options(shards, output))
+        else:
+            with pytest.raises(Stopped):
+                pretraining.run(options(shards, output))
+    assert entries(output) == entries(unbroken)
+    same_weights(checkpoint.load(output), checkpoint.load(unbroken))
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_uninterrupted(shards, tmp_path):
+    def command(output):
+        hparams = json.dumps({**SMALL, "data": str(shards), "output": str(output)})
+        return [sys.executable, "-m", "paddle_electra", "pretrain", "--hparams", hparams]
+
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # the same sums in every process
+    log = tmp_path / "killed" / "log.jsonl"
+    process = subprocess.Popen(
+        command(tmp_path / "killed"), env=environment, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if log.exists() and log.read_text("utf-8").count('"train"') >= 6:
+            break
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    for name in ("killed", "whole"):
+        subprocess.run(command(tmp_path / name), env=environment, check=True, capture_output=True)
+    assert entries(tmp_path / "killed") == entries(tmp_path / "whole")
+    same_weights(checkpoint.load(tmp_path / "killed"), checkpoint.load(tmp_path / "whole"))
+
+
+def test_finished_run_says_so_and_changes_nothing(shards, unbroken, capsys):
+    before = (unbroken / "log.jsonl").read_bytes()
+    pretraining.run(options(shards, unbroken))
+    assert "finished already" in capsys.readouterr().out
+    assert (unbroken / "log.jsonl").read_bytes() == before
+
+
+def test_other_settings_data_or_vocabulary_are_refused(shards, unbroken, tmp_path):
+    with pytest.raises(InputError, match=r"learning_rate=0\.001, now it is 0\.002"):
+        pretraining.run(options(shards, unbroken, learning_rate=0.002))
+    other = build_shards(tmp_path, "other", CHARACTERS, seed=1)
+    with pytest.raises(InputError, match="not the shards"):
+        pretraining.run(options(other, unbroken))
+    fewer = build_shards(tmp_path, "fewer", CHARACTERS[:-1])
+    with pytest.raises(InputError, match="another vocabulary"):
+        pretraining.run(options(fewer, unbroken))
+
+
+def test_checkpoint_of_another_size_is_refused(shards, unbroken, tmp_path):
+    output = tmp_path / "run"
+    pretraining.run(options(shards, output, num_train_steps=4))
+    _, folder = list_checkpoints(output)[-1]
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config["hidden_size"] = 64
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    settings = json.loads((output / "pretraining.json").read_text("utf-8"))
+    settings["options"]["num_train_steps"] = 8
+    (output / "pretraining.json").write_text(json.dumps(settings), "utf-8")
+    with pytest.raises(InputError, match="another size"):
+        pretraining.run(options(shards, output, num_train_steps=8))
+
+
+def test_rotation_keeps_the_newest(shards, tmp_path):
+    output = tmp_path / "run"
+    changes = {"save_checkpoints_steps": 1, "keep_checkpoint_max": 2, "num_train_steps": 5}
+    pretraining.run(options(shards, output, **changes))
+    assert [step for step, _ in list_checkpoints(output)] == [4, 5]
+    assert not list((output / "checkpoints").glob(".*"))
+
+
+def test_not_a_number_stops_before_the_weights_and_names_step_and_batch(
+    shards, tmp_path, monkeypatch
+):
+    forward_backward = pretraining.Trainer.forward_backward
+
+    def broken(self, batch):
+        values = forward_backward(self, batch)
+        return {**values, "loss": float("nan")} if batch.step == 5 else values
+
+    monkeypatch.setattr(pretraining.Trainer, "forward_backward", broken)
+    with pytest.raises(InputError, match=r"step 6: loss nan.*examples \d+, \d+"):
+        pretraining.run(options(shards, tmp_path / "run"))
+    assert [step for step, _ in list_checkpoints(tmp_path / "run")] == [4]
+
+
+def test_dry_run_writes_nothing(shards, tmp_path, capsys):
+    pretraining.run(options(shards, tmp_path / "run", dry_run=True))
+    assert "nothing was written" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("masking", ["unique", "google"])
+def test_parts_of_a_batch_add_up_to_the_batch(shards, tmp_path, masking):
+    quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "masking": masking}
+    losses = {}
+    for parts in (1, 2, 4):
+        output = tmp_path / str(parts)
+        pretraining.run(
+            options(shards, output, gradient_accumulation_steps=parts, num_train_steps=6, **quiet)
+        )
+        losses[parts] = [e["loss"] for e in entries(output) if e["kind"] == "train"]
+    for parts in (2, 4):
+        np.testing.assert_allclose(losses[parts], losses[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("num_train_steps", 0), ("train_batch_size", -1), ("mask_prob", 1.5), ("learning_rate", 0)],
+)
+def test_numbers_out_of_range_are_named(shards, tmp_path, name, value):
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')}"):
+        pretraining.run(options(shards, tmp_path / "run", **{name: value}))
