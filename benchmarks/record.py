@@ -1,0 +1,48 @@
+"""What every recorded result states: hardware, versions, command, date."""
+
+import datetime
+import os
+import platform
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("paddlepaddle", "numpy", "tokenizers", "safetensors", "paddlehub", "paddlenlp")
+
+
+def processor():
+    """The processor's name and the number of cores this process may use."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                name = line.split(":", 1)[1].strip()
+                break
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
+
+
+def versions():
+    """Versions of Python and the packages that matter."""
+    found = [f"Python {platform.python_version()}"]
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def header(title, command=None):
+    """The first lines of a result file, as markdown."""
+    command = command or f"python {shlex.join(sys.argv)}"
+    threads = os.environ.get("OMP_NUM_THREADS", "not set")
+    return (
+        f"# {title}\n\n"
+        f"- date: {datetime.date.today()}\n"
+        f"- hardware: {processor()}\n"
+        f"- versions: {versions()}\n"
+        f"- threads: OMP_NUM_THREADS {threads}\n"
+        f"- command: `{command}`\n\n"
+    )
