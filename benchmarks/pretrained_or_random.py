@@ -75,7 +75,7 @@ def module_agrees(arguments, model):
     predict = [sys.executable, "-c", _PREDICT, str(texts), NAME, str(answers)]
     subprocess.run(predict, env=environment, check=True, cwd=work, capture_output=True)
     labels, shares = json.loads(answers.read_text("utf-8"))
-    equal = sum(label == row["prediction"] for label, row in zip(labels, rows, strict=True))
+    equal = sum(label == row["predicted"] for label, row in zip(labels, rows, strict=True))
     columns = [key for key in rows[0] if key.startswith("probability")]
     largest = max(
         abs(share - float(row[column]))
@@ -152,7 +152,7 @@ def report(arguments, results, count, equal, largest):
         scores = {split: [] for split in ("dev", "test")}
         for seed, found in zip(arguments.seeds, runs, strict=True):
             for split, values in scores.items():
-                values.append(found["scores"][split]["accuracy"])
+                values.append(found[split]["accuracy"])
             lines.append(f"| {arm} | {seed} | {scores['dev'][-1]:.2f} | {scores['test'][-1]:.2f} |")
         cells = [f"{max(values):.2f} ({statistics.mean(values):.2f})" for values in scores.values()]
         means.append(f"| {arm} | max (mean) | {' | '.join(cells)} |")

@@ -6,7 +6,9 @@ when that command is asked for, so that ``--help`` loads neither paddle nor padd
 """
 
 import difflib
+import errno
 import importlib
+import os
 import sys
 from typing import NamedTuple
 
@@ -59,19 +61,23 @@ def _load(reference):
     return getattr(importlib.import_module(f".{module}", __package__), attribute)
 
 
-def _overview():
-    width = max(map(len, COMMANDS))
+def _overview(commands):
+    width = max(map(len, commands))
     lines = [
         "usage: paddle-electra COMMAND [--option value ...]",
         "",
         "ELECTRA for Chinese text on PaddlePaddle: pretraining, fine-tuning, PaddleHub modules.",
         "",
         "commands:",
-        *(f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items()),
+        *(f"  {name:<{width}}  {command.help}" for name, command in commands.items()),
         "",
         "paddle-electra COMMAND --help lists every option of a command with its default.",
     ]
     return "\n".join(lines)
+
+
+def _starting_with(word):
+    return {name: command for name, command in COMMANDS.items() if name.split()[0] == word}
 
 
 def _find_command(arguments):
@@ -80,48 +86,96 @@ def _find_command(arguments):
         name = " ".join(arguments[:words])
         if len(arguments) >= words and name in COMMANDS:
             return name, arguments[words:]
-    group = [name for name in COMMANDS if name.split()[0] == arguments[0]]
-    if group:
+    group = _starting_with(arguments[0])
+    if group and (len(arguments) == 1 or arguments[1].startswith("-")):
         raise InputError(f"{arguments[0]!r} needs a second word: {', '.join(group)}")
-    near = difflib.get_close_matches(arguments[0], [name.split()[0] for name in COMMANDS], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(COMMANDS)}"
-    raise InputError(f"unknown command {arguments[0]!r}; {hint}")
+    given = " ".join(arguments[: 2 if group else 1])
+    known = group or [*COMMANDS, *(name.split()[0] for name in COMMANDS), "--help", "--version"]
+    near = difflib.get_close_matches(given, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(group or COMMANDS)}"
+    raise InputError(f"unknown command {given!r}; {hint}")
 
 
 def main(arguments=None):
     """Run one command; the entry point of ``paddle-electra``.
 
-    Returns the exit code: 0, 2 for a user's mistake (one line on standard error), 130 when
-    interrupted.
+    Returns the exit code: 0, 2 for what a user can mend (one line on standard error), 130 when
+    interrupted, 141 when the reader of the output has gone, as with ``| head``.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
-        return 0
-    if arguments[0] == "--version":
-        from . import __version__
-
-        print(f"paddle-electra {__version__}")
-        return 0
     try:
-        from .config import from_arguments
-
-        name, rest = _find_command(arguments)
-        command = COMMANDS[name]
-        options = from_arguments(
-            _load(command.options), rest, f"paddle-electra {name}", command.help
-        )
-        from .runtime import prepare_environment
-
-        prepare_environment()
-        _load(command.run)(options)
+        if (overview := _asked_for(arguments)) is not None:
+            print(overview)
+        else:
+            _run(arguments)
+        sys.stdout.flush()
     except InputError as error:
-        print(f"paddle-electra: error: {error}", file=sys.stderr)
-        return 2
+        return _refuse(error)
+    except BrokenPipeError:
+        # Python flushes standard output once more at its end, which must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        return _refuse(f"{error.filename or 'a file'}: {error.strerror}")
+    except MemoryError:
+        return _refuse(
+            "out of memory; take smaller batches or shorter sequences "
+            "(in pretraining also: more --gradient-accumulation-steps)"
+        )
     except KeyboardInterrupt:
         print("paddle-electra: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+# What the surroundings of a run cause, wherever it strikes: no space, no permission, a file in
+# the place of a folder.  Anything else is a mistake of ours and keeps its traceback.
+_MENDABLE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.EIO,
+)
+
+
+def _refuse(message):
+    line = " ".join(str(message).splitlines())
+    print(f"paddle-electra: error: {line}", file=sys.stderr)
+    return 2
+
+
+def _asked_for(arguments):
+    """The text for ``--help``, ``GROUP --help`` and ``--version``; None for a command."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        return _overview(COMMANDS)
+    if arguments[0] == "--version":
+        from . import __version__
+
+        return f"paddle-electra {__version__}"
+    group = _starting_with(arguments[0])
+    if group and arguments[0] not in COMMANDS and arguments[1:] in (["-h"], ["--help"]):
+        return _overview(group)
+    return None
+
+
+def _run(arguments):
+    from .config import from_arguments
+
+    name, rest = _find_command(arguments)
+    command = COMMANDS[name]
+    options = from_arguments(_load(command.options), rest, f"paddle-electra {name}", command.help)
+    from .runtime import prepare_environment
+
+    prepare_environment()
+    _load(command.run)(options)
 
 
 if __name__ == "__main__":

@@ -18,15 +18,21 @@ from .errors import InputError
 from .files import read_json, write_json
 
 
-def option(default=dataclasses.MISSING, help="", choices=None):
+def option(default=dataclasses.MISSING, help="", choices=None, least=None, most=None):
     """A dataclass field.  ``help`` is its text in ``--help``; no ``default`` means required.
 
     Field types may be str, int, float, bool, ``X | None``, or ``tuple[X, ...]`` (several values).
+    ``least`` and ``most`` bound a number.
     """
-    metadata = {"help": help, "choices": choices}
+    metadata = {"help": help, "choices": choices, "least": least, "most": most}
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata=metadata, kw_only=True)
     return dataclasses.field(default=default, metadata=metadata, kw_only=True)
+
+
+def seed_option(default, help):
+    """The field of a seed: what both NumPy and paddle take."""
+    return option(default, help, least=0, most=2**63 - 1)
 
 
 def to_dict(options):
@@ -46,8 +52,14 @@ def from_dict(cls, values, source="options"):
         values: field name (hyphens allowed) -> value; JSON types, or strings to be parsed.
         source: how messages call the place the values come from.
     Raises:
-        InputError: unknown key (names the nearest), missing key, value of a wrong type or choice.
+        InputError: unknown key (names the nearest), missing key, value of a wrong type or choice
+            or outside its bounds.
     """
+    return _build(cls, _convert_all(cls, values, source), source)
+
+
+def _convert_all(cls, values, source):
+    """{field name: value of its type}; ``values`` may lack fields."""
     fields = {field.name: field for field in dataclasses.fields(cls)}
     known = {}
     for key, value in values.items():
@@ -55,10 +67,18 @@ def from_dict(cls, values, source="options"):
         if name not in fields:
             raise InputError(f"{source}: unknown {_describe_unknown(key, fields)}")
         known[name] = _convert(cls, fields[name], value, source)
-    for name, field in fields.items():
-        if name not in known and field.default is dataclasses.MISSING:
-            raise InputError(f"{source}: --{name.replace('_', '-')} is required")
+    return known
+
+
+def _build(cls, known, source):
+    for field in dataclasses.fields(cls):
+        if field.name not in known and field.default is dataclasses.MISSING:
+            raise InputError(f"{source}: {_flag(field)} is required")
     return cls(**known)
+
+
+def _flag(field):
+    return f"--{field.name.replace('_', '-')}"
 
 
 def from_arguments(cls, arguments, prog, description=""):
@@ -66,24 +86,17 @@ def from_arguments(cls, arguments, prog, description=""):
     if any(argument in ("-h", "--help") for argument in arguments):
         _parser(cls, prog, description).print_help()
         raise SystemExit(0)
-    given = _split_arguments(cls, arguments, prog)
+    source = prog.partition(" ")[2] or prog  # messages begin with the program's name anyway
+    given = _split_arguments(cls, arguments, source)
     values = {}
     if "hparams" in given:
-        values = _read_hparams(given["hparams"])
-        _check_known(cls, values, f"--hparams {_shorten(given['hparams'])}")
-        values = {key.replace("-", "_"): value for key, value in values.items()}
-    return from_dict(cls, {**values, **given}, prog)
+        text = given["hparams"]
+        values = _convert_all(cls, _read_hparams(text), f"--hparams {_shorten(text)}")
+    return _build(cls, {**values, **_convert_all(cls, given, source)}, source)
 
 
 def _shorten(text):
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _check_known(cls, values, source):
-    fields = {field.name for field in dataclasses.fields(cls)}
-    for key in values:
-        if key.replace("-", "_") not in fields:
-            raise InputError(f"{source}: unknown {_describe_unknown(key, fields)}")
 
 
 def _describe_unknown(key, names):
@@ -97,16 +110,26 @@ def _read_hparams(text):
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
-            raise InputError(f"--hparams: not JSON: {error.msg} at character {error.pos}") from None
-        source = "--hparams"
+            raise InputError(
+                f"--hparams {_shorten(text)}: not JSON: {error.msg} at character {error.pos}; on a "
+                f"command line put it in single quotes: '{{\"seed\": 1}}'"
+            ) from None
+    elif not os.path.exists(text):
+        raise InputError(
+            f"--hparams {_shorten(text)}: no such file; JSON text begins with {{, such as "
+            f"'{{\"seed\": 1}}'"
+        )
     else:
-        values, source = read_json(text), text
+        values = read_json(text)
     if not isinstance(values, dict):
-        raise InputError(f"{source}: expected a JSON object of hyperparameters")
+        raise InputError(
+            f"--hparams {_shorten(text)}: expected a JSON object of hyperparameters, "
+            f'such as {{"seed": 1}}'
+        )
     return values
 
 
-def _split_arguments(cls, arguments, prog):
+def _split_arguments(cls, arguments, source):
     """``--key value``, ``--key=value``, ``--flag``, ``--no-flag`` -> {field name: raw value}."""
     fields = {field.name: field for field in dataclasses.fields(cls)}
     given = {}
@@ -115,14 +138,14 @@ def _split_arguments(cls, arguments, prog):
         argument = arguments[position]
         position += 1
         if not argument.startswith("--"):
-            raise InputError(f"{prog}: unexpected argument {argument!r}; options start with --")
+            raise InputError(f"{source}: unexpected argument {argument!r}; options start with --")
         key, equals, inline = argument[2:].partition("=")
         name = key.replace("-", "_")
         negated = name.startswith("no_") and name not in fields and name[3:] in fields
         if negated:
             name = name[3:]
         if name not in fields:
-            raise InputError(f"{prog}: unknown {_describe_unknown(key, fields)}")
+            raise InputError(f"{source}: unknown {_describe_unknown(key, fields)}")
         kind, several, _ = _type_of(cls, fields[name])
         values = [inline] if equals else []
         while not equals and not negated and position < len(arguments):
@@ -133,9 +156,10 @@ def _split_arguments(cls, arguments, prog):
         if kind is bool and not values:
             given[name] = not negated
         elif negated:
-            raise InputError(f"{prog}: --{key}: only switches have a --no- form")
+            reason = "takes no value" if kind is bool else "only switches have a --no- form"
+            raise InputError(f"{source}: --{key}: {reason}")
         elif not values:
-            raise InputError(f"{prog}: --{key} needs a value")
+            raise InputError(f"{source}: --{key} needs a value")
         else:
             given[name] = values if several else values[0]
     return given
@@ -171,16 +195,20 @@ def _scalar(kind, value, field, source):
     choices = field.metadata.get("choices")
     try:
         converted = _parse(kind, value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
-            f"{source}: --{field.name.replace('_', '-')}: expected {_TYPE_NAMES[kind]}, "
-            f"got {value!r}"
+            f"{source}: {_flag(field)}: expected {_TYPE_NAMES[kind]}, got {value!r}"
         ) from None
     if choices and converted not in choices:
         raise InputError(
-            f"{source}: --{field.name.replace('_', '-')}: {converted!r} is not one of "
-            f"{', '.join(map(str, choices))}"
+            f"{source}: {_flag(field)}: {converted!r} is not one of {', '.join(map(str, choices))}"
         )
+    if kind is str and not converted and field.default is dataclasses.MISSING:
+        raise InputError(f"{source}: {_flag(field)} is empty")
+    least, most = field.metadata.get("least"), field.metadata.get("most")
+    if (least is not None and converted < least) or (most is not None and converted > most):
+        limit = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{source}: {_flag(field)} {converted}: expected {limit}")
     return converted
 
 
@@ -231,7 +259,7 @@ def _parser(cls, prog, description):
             metavar = {str: "TEXT", int: "N", float: "X"}[kind]
             shape = {"metavar": metavar + (" ..." if several else "")}
         parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
+            _flag(field),
             **shape,
             help=f"{field.metadata.get('help', '')}{chosen} ({shown})".replace("%", "%%"),
         )

@@ -99,15 +99,24 @@ def load(directory):
             raise InputError(f"{directory}: {name} is missing; this is not a complete checkpoint")
     config = ElectraConfig.from_dict(read_json(directory / CONFIG), str(directory / CONFIG))
     generator = directory / GENERATOR
-    task = directory / TASK
     return Checkpoint(
         config,
         directory / VOCAB,
         read_tensors(directory / DISCRIMINATOR),
         read_tensors(generator) if generator.is_file() else None,
-        read_json(task) if task.is_file() else None,
+        _read_task(directory / TASK),
         str(directory),
     )
+
+
+def _read_task(path):
+    """The content of ``task.json``, or None when there is none."""
+    if not path.is_file():
+        return None
+    task = read_json(path)
+    if not isinstance(task, dict):
+        raise InputError(f"{path}: expected a JSON object that describes a task")
+    return task
 
 
 def load_weights(layer, tensors, source, allow_missing=(), allow_unexpected=()):

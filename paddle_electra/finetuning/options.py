@@ -6,7 +6,7 @@ recipe of the model's size, else from `COMMON` (PARITY 28: HFL's published recip
 
 import dataclasses
 
-from ..config import option
+from ..config import option, seed_option
 from ..errors import InputError
 from ..modeling.config import SIZES
 from .readers import ROWS
@@ -46,7 +46,7 @@ class FinetuneOptions:
         "vocabulary.",
         choices=("checkpoint", "random"),
     )
-    seed: int = option(1, "Seed of the head, the order of examples, and dropout.")
+    seed: int = seed_option(1, "Seed of the head, the order of examples, and dropout.")
     learning_rate: float | None = option(
         None, "Peak learning rate. None: by size, 3e-4 tiny and small, 1e-4 base, 5e-5 large."
     )

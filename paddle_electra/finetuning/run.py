@@ -115,7 +115,8 @@ def _check_finetuned(options, checkpoint, task):
 def _read_splits(options, task, kind):
     """{split: Split} of the wanted splits that exist; the absent ones are announced."""
     if not Path(options.data).is_dir():
-        raise InputError(f"--data {options.data}: no such folder")
+        found = "expected a folder, this is a file" if Path(options.data).exists() else None
+        raise InputError(f"--data {options.data}: {found or 'no such folder'}")
     wanted = {"train": options.do_train, "dev": options.do_eval, "test": options.do_test}
     splits = {}
     for split in SPLITS:

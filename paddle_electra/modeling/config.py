@@ -67,16 +67,23 @@ class ElectraConfig:
         """Build from a dict such as a parsed ``config.json``.
 
         Raises:
-            InputError: a missing or unknown key, naming it and ``source``.
+            InputError: a missing or unknown key or a value of a wrong type, naming it and
+                ``source``.
         """
         fields = {field.name: field for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict):
+            raise InputError(f"{source}: expected a JSON object with the sizes of a model")
         for key in values:
             if key not in fields:
                 raise InputError(f"{source}: unknown key {key!r}")
+            _check_type(fields[key], values[key], source)
         for name, field in fields.items():
             if name not in values and field.default is dataclasses.MISSING:
                 raise InputError(f"{source}: key {name!r} is missing")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
 
     def to_dict(self):
         """A JSON-ready dict, the inverse of `from_dict`."""
@@ -92,6 +99,14 @@ class ElectraConfig:
             num_attention_heads=self.generator_num_attention_heads,
             intermediate_size=self.generator_intermediate_size,
         )
+
+
+def _check_type(field, value, source):
+    """Every size is a whole number of at least 1; the other values are of their field's type."""
+    kinds = {int: "a whole number", float: "a number", bool: "true or false"}
+    fits = type(value) is field.type or (field.type is float and type(value) is int)
+    if not fits or (field.type is int and value < 1):
+        raise InputError(f"{source}: {field.name}: expected {kinds[field.type]}, got {value!r}")
 
 
 # layers, hidden, heads, embedding, generator hidden: HFL's four released sizes, and our tiny one.

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ..config import option
+from ..config import option, seed_option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class BuildOptions:
     split_sentences: bool = option(True, "cut lines into sentences; off: lines stay as they are")
     do_lower_case: bool = option(True, "lower-case and strip accents, as the published models")
     text_key: str = option("text", "key of the text in the objects of .jsonl files")
-    seed: int = option(42, "of all that is random in the examples")
+    seed: int = seed_option(42, "of all that is random in the examples")
     overwrite: bool = option(False, "delete a build with other settings in the output folder")
 
 
@@ -35,7 +35,7 @@ class PreviewOptions:
 
     data: str = option(help="folder of shards made by `paddle-electra data build`")
     number: int = option(5, "examples to print, drawn at random")
-    seed: int = option(42, "of the draw")
+    seed: int = seed_option(42, "of the draw")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,11 +49,13 @@ class PretrainOptions:
     model_size: str = option(
         "small", "sizes of both networks", ("tiny", "small", "small-ex", "base", "large")
     )
-    embedding_size: int | None = option(None, "instead of the size's own")
-    hidden_size: int | None = option(None, "instead of the size's own")
-    num_hidden_layers: int | None = option(None, "instead of the size's own; of both networks")
-    num_attention_heads: int | None = option(None, "instead of the size's own")
-    generator_hidden_size: int | None = option(None, "units, instead of the size's own")
+    embedding_size: int | None = option(None, "instead of the size's own", least=1)
+    hidden_size: int | None = option(None, "instead of the size's own", least=1)
+    num_hidden_layers: int | None = option(
+        None, "instead of the size's own; of both networks", least=1
+    )
+    num_attention_heads: int | None = option(None, "instead of the size's own", least=1)
+    generator_hidden_size: int | None = option(None, "units, instead of the size's own", least=1)
 
     learning_rate: float = option(5e-4, "peak learning rate")
     num_train_steps: int = option(1_000_000, "optimizer updates of the whole run")
@@ -72,7 +74,7 @@ class PretrainOptions:
     )
     hidden_dropout_prob: float = option(0.1, "dropout on hidden states")
     attention_probs_dropout_prob: float = option(0.1, "dropout on attention weights")
-    seed: int = option(42, "of weights, order, masks, samples and dropout")
+    seed: int = seed_option(42, "of weights, order, masks, samples and dropout")
 
     eval_examples: int = option(512, "examples held out for evaluation (at most a tenth of all)")
     eval_every: int = option(1000, "updates between evaluations; 0 for only at the end")

@@ -216,7 +216,8 @@ def check_content(folder, record, vocab_size):
 def _read_meta(folder):
     path = folder / DATASET_FILE
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected shards made by: data build")
+        found = "this is a file" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {found}; expected a folder of shards made by: data build")
     if not path.exists():
         unfinished = (folder / BUILD_FILE).exists()
         hint = (
