@@ -70,7 +70,10 @@ def _list_files(options, folder):
         if Path(file.path).resolve() == Path(options.vocab).resolve():
             raise InputError(f"{file.path}: the vocabulary is among the input; move one of them")
     if not any(file.size for file in files):
-        raise InputError(f"the corpus is empty: {len(files)} files, not a byte of text")
+        raise InputError(
+            f"{', '.join(options.input)}: the corpus is empty: not a byte of text; "
+            f"expected UTF-8 text, one sentence or paragraph a line"
+        )
     return files
 
 
@@ -166,7 +169,8 @@ def _build_shards(folder, build, files, processes):
     records = [records[number] for number in sorted(records)]
     if not sum(record["examples"] for record in records):
         _remove(folder, _OWN_FILES)
-        raise InputError(f"the corpus is empty: no text in {len(files)} files")
+        first = f"{files[0].path}{' and the other files' if len(files) > 1 else ''}"
+        raise InputError(f"{first}: the corpus is empty: no text, only blank lines")
     _write_description(folder, build, records, seconds, built)
     before = f", {len(records) - len(todo)} of them from before" if kept else ""
     rate = f"{built / 1e6:,.1f} MB in {seconds:,.1f} s, {built / 1e6 / seconds:.2f} MB/s"

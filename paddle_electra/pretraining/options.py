@@ -3,6 +3,7 @@
 import dataclasses
 
 from ..config import option, seed_option
+from ..errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,3 +92,10 @@ class PretrainOptions:
     device: str = option("auto", "cpu, gpu, gpu:1, ...; auto takes a GPU if paddle has one")
     visualdl: bool = option(True, "write VisualDL scalars to OUTPUT/visualdl")
     dry_run: bool = option(False, "build everything, time one update, write nothing")
+
+    def __post_init__(self):
+        if self.num_warmup_steps > self.num_train_steps >= 1:
+            raise InputError(
+                f"--num-warmup-steps {self.num_warmup_steps}: the rate would still be rising at "
+                f"the last of {self.num_train_steps} --num-train-steps; give at most as many"
+            )
