@@ -103,7 +103,7 @@ class ElectraConfig:
 
 def _check_type(field, value, source):
     """Every size is a whole number of at least 1; the other values are of their field's type."""
-    kinds = {int: "a whole number", float: "a number", bool: "true or false"}
+    kinds = {int: "a whole number of at least 1", float: "a number", bool: "true or false"}
     fits = type(value) is field.type or (field.type is float and type(value) is int)
     if not fits or (field.type is int and value < 1):
         raise InputError(f"{source}: {field.name}: expected {kinds[field.type]}, got {value!r}")
