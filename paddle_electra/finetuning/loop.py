@@ -23,6 +23,19 @@ def step_seed(seed, step):
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
+def count_steps(examples, options):
+    """(steps of an epoch, steps of the training).
+
+    Raises:
+        InputError: too few epochs for a single step.
+    """
+    an_epoch = math.ceil(examples / options.train_batch_size)
+    total = int(options.num_train_epochs * an_epoch)
+    if not total:
+        raise InputError(f"--num-train-epochs {options.num_train_epochs} is less than one step")
+    return an_epoch, total
+
+
 class Trainer:
     """A model in training.  All its state is the model, the optimizer and ``step``.
 
@@ -41,10 +54,7 @@ class Trainer:
 
     def __init__(self, kind, model, features, options):
         self.kind, self.model, self.features, self.options = kind, model, features, options
-        self.steps_per_epoch = math.ceil(len(features) / options.train_batch_size)
-        self.total_steps = int(options.num_train_epochs * self.steps_per_epoch)
-        if not self.total_steps:
-            raise InputError(f"--num-train-epochs {options.num_train_epochs} is less than one step")
+        self.steps_per_epoch, self.total_steps = count_steps(len(features), options)
         self.warmup_steps = warmup_steps(self.total_steps, options.warmup_proportion)
         self.step = 0
         self.optimizer = build_optimizer(

@@ -19,6 +19,7 @@ from ..files import write_json
 from ..text.tokenizer import ElectraTokenizer
 from . import output as outputs
 from .evaluation import predict_all
+from .loop import count_steps
 from .options import nearest_size, resolve
 from .session import Session
 from .tasks import SPLITS, get_task
@@ -95,7 +96,10 @@ def prepare(options, task):
     if not options.do_train:
         _check_finetuned(options, checkpoint, task)
     kind = task.kind_class()(task, tokenizer, options.max_seq_length)
-    return Setup(options, checkpoint, tokenizer, kind, _read_splits(options, task, kind))
+    splits = _read_splits(options, task, kind)
+    if options.do_train:
+        count_steps(len(splits["train"].features), options)  # refused before anything is written
+    return Setup(options, checkpoint, tokenizer, kind, splits)
 
 
 def _check_finetuned(options, checkpoint, task):

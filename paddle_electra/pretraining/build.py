@@ -104,7 +104,8 @@ def _prepare_folder(folder, build, overwrite):
         difference = _difference(read_json(folder / name), build)
         if not difference and not overwrite:
             return name == shards.DATASET_FILE
-        if not overwrite:
+        unfinished = name == shards.BUILD_FILE and not any(folder.glob("shard-*.json"))
+        if not overwrite and not unfinished:  # without a shard nothing is lost
             raise InputError(
                 f"{folder}: the shards here differ from this build ({difference}); "
                 f"choose another --output, or delete them with --overwrite"
