@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from tiny_checkpoint import TEXTS, make_checkpoint
@@ -141,15 +142,14 @@ def test_a_file_where_the_output_should_go(answer, tmp_path, command):
 def test_an_output_that_may_not_be_written(answer, tmp_path, command, monkeypatch):
     locked = str(tmp_path / "locked")
 
-    def guarded(original):
-        def wrapped(path, *arguments, **named):
-            if str(path).startswith(locked):
-                raise PermissionError(errno.EACCES, "Permission denied", str(path))
-            return original(path, *arguments, **named)
+    make = Path.mkdir
 
-        return wrapped
+    def guarded(path, *arguments, **named):  # root may write everywhere, so it is simulated
+        if str(path).startswith(locked):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        make(path, *arguments, **named)
 
-    monkeypatch.setattr(os, "mkdir", guarded(os.mkdir))
+    monkeypatch.setattr(Path, "mkdir", guarded)
     message = answer(f"{command} --output {{tmp}}/locked/out")
     assert message.startswith(locked)
     assert "ermission denied" in message
@@ -202,6 +202,15 @@ def test_a_corpus_can_be_mended_and_built_again(answer, made, tmp_path):
     assert "not UTF-8" in answer(line)
     path.write_bytes("天地\n".encode())
     assert call(line, made=made, tmp=tmp_path) == 0
+
+
+def test_a_vocabulary_never_overwrites_a_text(answer, tmp_path):
+    path = tmp_path / "novel.txt"
+    path.write_text("天地玄黄\n", "utf-8")
+    for source in ("{tmp}/novel.txt", "{tmp}"):
+        message = answer(f"{VOCAB} --input {source} --output {{tmp}}/novel.txt")
+        assert message.startswith(f"--output {path}: this is one of the input texts")
+    assert path.read_text("utf-8") == "天地玄黄\n"
 
 
 @pytest.mark.parametrize("token", ["[MASK]", "[PAD]", "[UNK]", "[CLS]", "[SEP]"])
@@ -378,6 +387,23 @@ def test_a_checkpoint_of_another_size(answer, made, tmp_path, command, changes, 
 def test_a_run_continued_at_another_size(answer, run_folder):
     message = answer(f"{PRETRAIN} --output {{made}}/run --hidden-size 32")
     assert message.startswith(f"{run_folder} holds a run with hidden_size=16, now it is 32")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("optimizer.safetensors", "optimizer.safetensors is missing; a run cannot be resumed"),
+        ("training.json", "training.json is missing; a run cannot be resumed"),
+        ("discriminator.safetensors", "discriminator.safetensors is missing"),
+    ],
+)
+def test_a_run_whose_checkpoint_lacks_a_file(answer, made, tmp_path, name, message):
+    line = f"{PRETRAIN} --save-checkpoints-steps 1 --keep-checkpoint-max 9"
+    assert call(line, made=made, tmp=tmp_path) == 0
+    oldest, newest = sorted((tmp_path / "out" / "checkpoints").iterdir())
+    shutil.rmtree(newest)
+    (oldest / name).unlink()
+    assert answer(line).startswith(f"{oldest}: {message}")
 
 
 @pytest.mark.parametrize("command", [FINETUNE, MODULE], ids=short)

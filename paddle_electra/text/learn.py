@@ -70,7 +70,7 @@ def run(options):
     check_options(options)
     with disk_errors(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-    files = [file for file in expand_inputs(options.input) if file.resolve() != output.resolve()]
+    files = _without_output(expand_inputs(options.input), output)
     counts = count_files(files, options.do_lower_case, options.text_key)
     if not counts.characters:
         raise InputError(f"{', '.join(options.input)}: no text to learn a vocabulary from")
@@ -84,10 +84,23 @@ def run(options):
     write_vocab(output, tokens)
     statistics = describe(counts, tokens, ElectraTokenizer(output, options.do_lower_case))
     write_json(
-        output.with_name(f"{output.name}.json"),
+        _description(output),
         {"options": config.to_dict(options), "statistics": statistics},
     )
     _report(output, statistics, options.vocab_size)
+
+
+def _description(output):
+    """The file beside a vocabulary that says how it was learned."""
+    return output.with_name(f"{output.name}.json")
+
+
+def _without_output(files, output):
+    """The input without the vocabulary of an earlier run; refuses to overwrite a text."""
+    others = [file for file in files if file.resolve() != output.resolve()]
+    if len(others) < len(files) and not _description(output).is_file():
+        raise InputError(f"--output {output}: this is one of the input texts; name another file")
+    return others
 
 
 def check_options(options):

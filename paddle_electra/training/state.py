@@ -51,4 +51,7 @@ def read_training_state(folder):
     for name in (OPTIMIZER, TRAINING):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; a run cannot be resumed from here")
-    return native.read_tensors(folder / OPTIMIZER), read_json(folder / TRAINING)
+    saved = read_json(folder / TRAINING)
+    if not isinstance(saved, dict) or "step" not in saved:
+        raise InputError(f"{folder / TRAINING}: not the state of a run; it cannot be resumed")
+    return native.read_tensors(folder / OPTIMIZER), saved
