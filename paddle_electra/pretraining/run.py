@@ -12,7 +12,7 @@ import paddle
 from ..checkpoint import native
 from ..config import to_dict
 from ..errors import InputError
-from ..files import read_json, write_json
+from ..files import disk_errors, read_json, write_json
 from ..modeling.config import ElectraConfig
 from ..modeling.electra import ElectraForPreTraining
 from ..progress import progress_bar
@@ -73,6 +73,7 @@ class Run:
         self.dataset = ShardDataset(options.data)
         lower_case = self.dataset.meta["do_lower_case"]
         self.tokenizer = ElectraTokenizer(self.dataset.vocab_file, lower_case)
+        self.dataset.check_vocabulary(self.tokenizer.fingerprint)
         _check_ranges(options)
         self.config = model_config(options, self.dataset)
         if self.output.exists() and not self.output.is_dir():
@@ -110,6 +111,10 @@ class Run:
         if not path.is_file():
             return
         before = read_json(path)
+        if not isinstance(before, dict) or not isinstance(before.get("options"), dict):
+            raise InputError(
+                f"{path}: not the settings of a pretraining run; give another --output"
+            )
         if before.get("vocabulary") != self.dataset.vocab_fingerprint:
             raise InputError(
                 f"{self.options.data}: these shards are of another vocabulary than the run in "
@@ -162,7 +167,8 @@ class Run:
             return
         print(self._describe())
         print(f"continuing from step {self.step}" if self.step else f"a new run in {self.output}")
-        self.output.mkdir(parents=True, exist_ok=True)
+        with disk_errors(self.output):
+            self.output.mkdir(parents=True, exist_ok=True)
         if not (self.output / SETTINGS).is_file():
             save_settings(self.options, self.dataset, self.output)
         log = TrainingLog(self.output, self.step, self.options.visualdl)
@@ -256,6 +262,8 @@ class Run:
         loaded = native.load(folder)
         if loaded.config != self.config:
             raise InputError(f"{folder}: this checkpoint is of another size than the run")
+        if loaded.generator is None:
+            raise InputError(f"{folder}: {native.GENERATOR} is missing; a run needs both halves")
         native.load_pretraining(self.model, loaded)
         moments, saved = state.read_training_state(folder)
         self.trainer.optimizer.load_moments(moments, folder)

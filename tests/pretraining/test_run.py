@@ -192,6 +192,27 @@ def test_checkpoint_of_another_size_is_refused(shards, unbroken, tmp_path):
         pretraining.run(options(shards, output, num_train_steps=8))
 
 
+def test_resuming_needs_both_halves(shards, tmp_path):
+    output = tmp_path / "run"
+    pretraining.run(options(shards, output, num_train_steps=4))
+    (list_checkpoints(output)[-1][1] / "generator.safetensors").unlink()
+    with pytest.raises(InputError, match=r"generator\.safetensors is missing"):
+        pretraining.run(options(shards, output, num_train_steps=4))
+
+
+def test_shards_with_a_changed_vocabulary_are_refused(tmp_path):
+    folder = build_shards(tmp_path, "changed", CHARACTERS)
+    write_vocab(folder / "vocab.txt", CHARACTERS[::-1])
+    with pytest.raises(InputError, match=r"vocab"):
+        pretraining.run(options(folder, tmp_path / "run"))
+
+
+def test_settings_that_are_not_a_runs_are_refused(shards, tmp_path):
+    (tmp_path / "pretraining.json").write_text("[1]", "utf-8")
+    with pytest.raises(InputError, match=r"pretraining\.json"):
+        pretraining.run(options(shards, tmp_path))
+
+
 def test_rotation_keeps_the_newest(shards, tmp_path):
     output = tmp_path / "run"
     changes = {"save_checkpoints_steps": 1, "keep_checkpoint_max": 2, "num_train_steps": 5}
