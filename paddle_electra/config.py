@@ -252,7 +252,7 @@ def _parser(cls, prog, description):
         required = field.default is dataclasses.MISSING
         shown = "required" if required else f"default: {_show(field.default)}"
         choices = field.metadata.get("choices")
-        chosen = f" One of: {', '.join(map(str, choices))}." if choices else ""
+        chosen = f"; one of {', '.join(map(str, choices))}" if choices else ""
         if kind is bool:
             shape = {"action": "store_true"}
         else:

@@ -244,7 +244,8 @@ The same on your own text (one paragraph a line, a blank line between documents)
 
   paddle-electra vocab      --input MY_TEXTS --output my/vocab.txt
   paddle-electra data build --input MY_TEXTS --vocab my/vocab.txt --output my/shards
-  paddle-electra pretrain   --model-size small --data my/shards --output my/pretrained
+  paddle-electra pretrain   --model-size tiny --num-train-steps 10000 --train-batch-size 32 \\
+                            --data my/shards --output my/pretrained
   paddle-electra finetune   --task chnsenticorp --model my/pretrained --data MY_REVIEWS \\
                             --output my/finetuned
   paddle-electra module build --model my/finetuned --name my-electra --output my/modules

@@ -101,19 +101,22 @@ def nearest_size(config):
     return "base" if config.hidden_size < 1024 else "large"
 
 
-def resolve(options, config, task):
+def resolve(options, config, task, trained_length=None):
     """Fill in every hyperparameter that was not given, and check them.
 
     Args:
         options: a `FinetuneOptions`.
         config: `ElectraConfig` of the model.
         task: a `tasks.Task`.
+        trained_length: of a fine-tuned model that is only scored: the default of max_seq_length.
     Returns:
         a `FinetuneOptions` without None among the hyperparameters.
     Raises:
         InputError: a value out of its range, or a length that the model has no positions for.
     """
     recipe = {**COMMON, **RECIPES[nearest_size(config)], **task.defaults}
+    if not options.do_train and trained_length is not None:
+        recipe["max_seq_length"] = trained_length
     recipe["max_seq_length"] = min(recipe["max_seq_length"], config.max_position_embeddings)
     missing = {name: value for name, value in recipe.items() if getattr(options, name) is None}
     options = dataclasses.replace(options, **missing)

@@ -86,7 +86,8 @@ def prepare(options, task):
     """Read the model and the task's files; returns a `Setup`."""
     checkpoint = checkpoints.load(options.model)
     config = checkpoint.config
-    options = resolve(options, config, task)
+    trained_length = (checkpoint.task or {}).get("max_seq_length")
+    options = resolve(options, config, task, trained_length)
     tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
     if tokenizer.vocab_size > config.vocab_size:
         raise InputError(

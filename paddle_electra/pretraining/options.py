@@ -3,6 +3,7 @@
 import dataclasses
 
 from ..config import option, seed_option
+from ..modeling.config import SIZES
 from ..errors import InputError
 
 
@@ -47,9 +48,7 @@ class PretrainOptions:
     output: str = option(help="folder of the run; an unfinished run there is continued")
     hparams: str | None = option(None, "JSON file, or JSON text, of any of these options")
 
-    model_size: str = option(
-        "small", "sizes of both networks", ("tiny", "small", "small-ex", "base", "large")
-    )
+    model_size: str = option("small", "sizes of both networks", tuple(SIZES))
     embedding_size: int | None = option(None, "instead of the size's own", least=1)
     hidden_size: int | None = option(None, "instead of the size's own", least=1)
     num_hidden_layers: int | None = option(
@@ -60,7 +59,9 @@ class PretrainOptions:
 
     learning_rate: float = option(5e-4, "peak learning rate")
     num_train_steps: int = option(1_000_000, "optimizer updates of the whole run")
-    num_warmup_steps: int = option(10_000, "updates over which the rate rises")
+    num_warmup_steps: int | None = option(
+        None, "updates over which the rate rises; none: 10000, or a tenth of all where that is less"
+    )
     train_batch_size: int = option(128, "examples an update")
     gradient_accumulation_steps: int = option(1, "parts an update's batch is computed in")
     weight_decay_rate: float = option(0.01, "decoupled weight decay")
@@ -70,7 +71,7 @@ class PretrainOptions:
     mask_prob: float = option(0.15, "share of tokens the generator must guess")
     masking: str = option(
         "unique",
-        "draw positions without replacement, or as the original, with",
+        "draw positions without replacement, or as the original with",
         ("unique", "google"),
     )
     hidden_dropout_prob: float = option(0.1, "dropout on hidden states")
@@ -94,6 +95,9 @@ class PretrainOptions:
     dry_run: bool = option(False, "build everything, time one update, write nothing")
 
     def __post_init__(self):
+        if self.num_warmup_steps is None:
+            # Settled here so that the settings saved beside a run state the number.
+            object.__setattr__(self, "num_warmup_steps", min(10_000, self.num_train_steps // 10))
         if self.num_warmup_steps > self.num_train_steps >= 1:
             raise InputError(
                 f"--num-warmup-steps {self.num_warmup_steps}: the rate would still be rising at "
