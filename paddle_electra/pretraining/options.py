@@ -3,8 +3,8 @@
 import dataclasses
 
 from ..config import option, seed_option
-from ..modeling.config import SIZES
 from ..errors import InputError
+from ..modeling.config import SIZES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
