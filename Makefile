@@ -25,7 +25,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/speed_data.py
 
 clean:
-	rm -rf build dist *.egg-info demo_output .pytest_cache .ruff_cache .hypothesis
+	rm -rf build *.egg-info demo_output .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 # The environment is made only when it is missing; delete $(VENV) to make it afresh.

@@ -221,12 +221,19 @@ def _ask(server, address, log_file, seconds=120):
     while time.monotonic() < deadline and server.poll() is None:
         try:
             with opener.open(request, timeout=60) as response:
-                return json.load(response)
+                return _checked(json.load(response))
         except (ConnectionError, urllib.error.URLError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 raise InputError(f"the server answered {error.code}; see {log_file}") from None
             time.sleep(0.3)
     raise InputError(f"the server did not start; see {log_file}")
+
+
+def _checked(answer):
+    """PaddleHub answers 200 also when a request failed; the body says so."""
+    if answer.get("status") != "000" or len(answer.get("results", ())) != len(TEXTS):
+        raise InputError(f"the server's answer is not one label a text: {answer}")
+    return answer
 
 
 def _free_port():

@@ -17,12 +17,17 @@ def load(path):
     """
     from ..errors import InputError
     from . import native
-    from .runs import list_checkpoints
+    from .runs import PRETRAINING_SETTINGS, list_checkpoints
 
     path = Path(path)
     if (path / native.CONFIG).is_file() and (path / native.DISCRIMINATOR).is_file():
         return native.load(path)
     if checkpoints := list_checkpoints(path):
+        if not (path / PRETRAINING_SETTINGS).is_file():
+            raise InputError(
+                f"{path}: a fine-tuning that is not finished; finish it with the same command, or "
+                f"name one of its checkpoints ({checkpoints[-1][1]})"
+            )
         return native.load(checkpoints[-1][1])
     # Only here, so that a module, whose weights are in our format, works without crc32c.
     from . import original, tensorflow

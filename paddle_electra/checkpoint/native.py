@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialize
 
 from ..errors import InputError
 from ..files import atomic_directory, read_json, write_json
@@ -49,7 +49,11 @@ def generator_tensors(generator, config):
 
 def write_tensors(path, tensors):
     """Write {name: array} as safetensors (not atomic by itself)."""
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, str(path))
+    # Not safetensors' own save_file: it leaves files that only their owner can read, and hides
+    # the reason when a disk is full.
+    data = serialize({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+    with open(path, "wb") as handle:
+        handle.write(data)
 
 
 def read_tensors(path):

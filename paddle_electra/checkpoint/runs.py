@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+# The settings of a pretraining run lie under this name in its folder.
+PRETRAINING_SETTINGS = "pretraining.json"
 _STEP = re.compile(r"step-(\d{8,})")
 
 

@@ -108,17 +108,17 @@ class Trainer:
             loss.backward()
             total += float(loss)
         norm = self.update(rate)
-        if not (math.isfinite(total) and math.isfinite(norm)):
-            raise InputError(
-                f"step {self.step}: the loss is {total} and the gradient's norm {norm}; "
-                f"try a lower --learning-rate"
-            )
         self.step += 1
         return total / len(features), rate, norm
 
     def update(self, rate):
         """Clip the accumulated gradient and update with ``rate``; returns the gradient's norm."""
         norm = clip_gradients(self.model.parameters(), MAX_GRADIENT_NORM)
+        if not math.isfinite(norm):  # a loss that is no number has no gradient that is one
+            raise InputError(
+                f"step {self.step + 1}: the gradient's norm is {norm}; no weight was changed; "
+                f"start again in another --output with a lower --learning-rate"
+            )
         self.optimizer.set_lr(rate)
         self.optimizer.step()
         self.optimizer.clear_grad()

@@ -76,6 +76,10 @@ def build_module(
     checkpoint = checkpoints.load(model)
     predictor = Predictor.load(checkpoint)
     folder = Path(output) / folder_name
+    if folder.exists() and not (folder / manifest.FILE_NAME).is_file():
+        raise InputError(
+            f"{folder}: exists and is not a module; it would be replaced: give another --output"
+        )
     archive = folder.with_name(f"{folder_name}.tar.gz")
     about = {
         "name": name,

@@ -14,7 +14,9 @@ from .attention import attention
 
 def truncated_normal(std):
     """The original's default initialiser: normal, cut at two standard deviations."""
-    return paddle.ParamAttr(initializer=nn.initializer.TruncatedNormal(0.0, std))
+    # Paddle's a and b are the cuts themselves, not numbers of standard deviations.
+    initializer = nn.initializer.TruncatedNormal(0.0, std, a=-2 * std, b=2 * std)
+    return paddle.ParamAttr(initializer=initializer)
 
 
 def glorot():

@@ -17,7 +17,25 @@ class MicroBatch(NamedTuple):
     token_type_ids: np.ndarray
     attention_mask: np.ndarray
     masked_positions: np.ndarray  # (slots,) of the flattened (batch * length)
-    gumbel: np.ndarray  # (slots, vocabulary) float32
+    slot_counts: np.ndarray  # (batch,) slots of each example
+    step: int
+    first_place: int  # of its first example in the step's batch
+
+    def gumbel(self, seed, vocab_size):
+        """(slots, vocabulary) float32 noise, keyed by seed, step and place.
+
+        Drawn when it is needed: for all parts of a large batch it would fill the memory.
+        """
+        return np.concatenate(
+            [
+                masking.gumbel_noise(
+                    int(count),
+                    vocab_size,
+                    masking.generator(masking.GUMBEL, seed, self.step, self.first_place + row),
+                )
+                for row, count in enumerate(self.slot_counts)
+            ]
+        )
 
 
 class Batch(NamedTuple):
@@ -48,7 +66,10 @@ class BatchMaker:
         """The `Batch` of ``step`` from the given example numbers."""
         rows = [self._prepare(step, place, number) for place, number in enumerate(examples)]
         size = -(-len(rows) // self.parts)
-        parts = [self._collate(rows[start : start + size]) for start in range(0, len(rows), size)]
+        parts = [
+            self._collate(rows[start : start + size], step, start)
+            for start in range(0, len(rows), size)
+        ]
         return Batch(
             step,
             examples,
@@ -68,14 +89,9 @@ class BatchMaker:
             self.mask_prob,
             self.mode,
         )
-        noise = masking.gumbel_noise(
-            len(masked.positions),
-            self.dataset.vocab_size,
-            masking.generator(masking.GUMBEL, self.seed, step, place),
-        )
-        return ids, first_length, masked, noise
+        return ids, first_length, masked
 
-    def _collate(self, rows):
+    def _collate(self, rows, step, first_place):
         longest = max(len(ids) for ids, *_ in rows)
         length = min(-(-longest // 8) * 8, self.dataset.max_seq_length)
         shape = (len(rows), length)
@@ -83,7 +99,7 @@ class BatchMaker:
         masked_ids = np.full(shape, self.pad_id, np.int64)
         types, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         positions = []
-        for row, (tokens, first_length, masked, _) in enumerate(rows):
+        for row, (tokens, first_length, masked) in enumerate(rows):
             count = len(tokens)
             ids[row, :count] = tokens
             masked_ids[row, :count] = masked.input_ids
@@ -96,7 +112,9 @@ class BatchMaker:
             types,
             mask,
             np.concatenate(positions),
-            np.concatenate([noise for *_, noise in rows]),
+            np.array([len(masked.positions) for *_, masked in rows]),
+            step,
+            first_place,
         )
 
 

@@ -57,7 +57,9 @@ class PretrainOptions:
     num_attention_heads: int | None = option(None, "instead of the size's own", least=1)
     generator_hidden_size: int | None = option(None, "units, instead of the size's own", least=1)
 
-    learning_rate: float = option(5e-4, "peak learning rate")
+    learning_rate: float | None = option(
+        None, "peak learning rate; none: by size, 2e-4 for base and large, else 5e-4"
+    )
     num_train_steps: int = option(1_000_000, "optimizer updates of the whole run")
     num_warmup_steps: int | None = option(
         None, "updates over which the rate rises; none: 10000, or a tenth of all where that is less"
@@ -92,11 +94,16 @@ class PretrainOptions:
     )
     device: str = option("auto", "cpu, gpu, gpu:1, ...; auto takes a GPU if paddle has one")
     visualdl: bool = option(True, "write VisualDL scalars to OUTPUT/visualdl")
-    dry_run: bool = option(False, "build everything, time one update, write nothing")
+    dry_run: bool = option(
+        False, "build everything, time one forward and backward pass, write nothing"
+    )
 
     def __post_init__(self):
+        # Settled here so that the settings saved beside a run state the numbers.
+        if self.learning_rate is None:
+            rate = 2e-4 if self.model_size in ("base", "large") else 5e-4
+            object.__setattr__(self, "learning_rate", rate)
         if self.num_warmup_steps is None:
-            # Settled here so that the settings saved beside a run state the number.
             object.__setattr__(self, "num_warmup_steps", min(10_000, self.num_train_steps // 10))
         if self.num_warmup_steps > self.num_train_steps >= 1:
             raise InputError(

@@ -10,6 +10,7 @@ from pathlib import Path
 import paddle
 
 from ..checkpoint import native
+from ..checkpoint.runs import PRETRAINING_SETTINGS as SETTINGS
 from ..config import to_dict
 from ..errors import InputError
 from ..files import disk_errors, read_json, write_json
@@ -26,8 +27,8 @@ from .order import ExampleOrder
 from .shards import ShardDataset
 from .step import Trainer
 
-SETTINGS = "pretraining.json"
-# These may change between a run and its continuation: they do not touch the numbers.
+# These may change between a run and its continuation.  Other attention code or another device
+# computes the same to rounding; the rest does not touch the numbers.
 _FREE = {
     "data",
     "output",
@@ -71,6 +72,7 @@ class Run:
         self.options = options
         self.output = Path(options.output)
         self.dataset = ShardDataset(options.data)
+        self.dataset.verify()
         lower_case = self.dataset.meta["do_lower_case"]
         self.tokenizer = ElectraTokenizer(self.dataset.vocab_file, lower_case)
         self.dataset.check_vocabulary(self.tokenizer.fingerprint)
@@ -109,6 +111,10 @@ class Run:
         """Refuse to continue a run with other settings or data; the first difference is named."""
         path = self.output / SETTINGS
         if not path.is_file():
+            if self.output.is_dir() and any(self.output.iterdir()):
+                raise InputError(
+                    f"{self.output}: not empty and not a pretraining run; give another --output"
+                )
             return
         before = read_json(path)
         if not isinstance(before, dict) or not isinstance(before.get("options"), dict):
@@ -331,7 +337,15 @@ _AT_LEAST_ONE = (
     "save_checkpoints_steps",
     "keep_checkpoint_max",
 )
-_NOT_NEGATIVE = ("num_warmup_steps", "eval_examples", "eval_every", "weight_decay_rate")
+_NOT_NEGATIVE = (
+    "gen_weight",
+    "disc_weight",
+    "save_checkpoints_minutes",
+    "num_warmup_steps",
+    "eval_examples",
+    "eval_every",
+    "weight_decay_rate",
+)
 _SHARES = ("mask_prob", "hidden_dropout_prob", "attention_probs_dropout_prob")
 
 

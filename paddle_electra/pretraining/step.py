@@ -26,7 +26,10 @@ class Trainer:
 
     def forward(self, part, slots=None, tokens=None):
         """The `PretrainingOutput` of a `MicroBatch`; see `ElectraForPreTraining.forward`."""
-        arrays = {name: paddle.to_tensor(array) for name, array in part._asdict().items()}
+        names = ("input_ids", "masked_input_ids", "token_type_ids", "attention_mask")
+        arrays = {name: getattr(part, name) for name in (*names, "masked_positions")}
+        arrays["gumbel"] = part.gumbel(self.options.seed, self.model.config.vocab_size)
+        arrays = {name: paddle.to_tensor(array) for name, array in arrays.items()}
         return self.model(**arrays, mlm_denominator=slots, discriminator_denominator=tokens)
 
     def forward_backward(self, batch):
@@ -61,7 +64,7 @@ class Trainer:
             raise InputError(
                 f"step {batch.step + 1}: loss {values['loss']}, gradient norm {norm}: not finite. "
                 f"The batch is examples {numbers}, ... of {dataset.folder}; no weight was changed. "
-                f"The last checkpoint is sound: try a lower --learning-rate or more "
+                f"Start again in another --output with a lower --learning-rate or more "
                 f"--num-warmup-steps"
             )
         rate = learning_rate(

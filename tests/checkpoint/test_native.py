@@ -10,7 +10,11 @@ from tiny_checkpoint import make_checkpoint
 
 from paddle_electra import checkpoint
 from paddle_electra.checkpoint import native
-from paddle_electra.checkpoint.runs import checkpoint_folder, list_checkpoints
+from paddle_electra.checkpoint.runs import (
+    PRETRAINING_SETTINGS,
+    checkpoint_folder,
+    list_checkpoints,
+)
 from paddle_electra.errors import InputError
 from paddle_electra.modeling.electra import (
     ElectraDiscriminator,
@@ -112,7 +116,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(folder, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(native, "save_file", full)
+    monkeypatch.setattr(native, "serialize", full)
     with pytest.raises(InputError, match="the disk is full"):
         native.save(folder, loaded.config, loaded.vocab_file, ElectraDiscriminator(loaded.config))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -126,6 +130,9 @@ def test_a_run_gives_its_newest_complete_checkpoint(saved, tmp_path):
     shutil.copytree(saved, run / "checkpoints" / ".step-00000200.77.tmp")  # of a killed save
     (run / "checkpoints" / "notes").mkdir()
     assert [step for step, _ in list_checkpoints(run)] == [5, 20, 100]
+    with pytest.raises(InputError, match="a fine-tuning that is not finished"):
+        checkpoint.load(run)
+    (run / PRETRAINING_SETTINGS).write_text("{}")
     assert checkpoint.load(run).source == str(checkpoint_folder(run, 100))
 
 

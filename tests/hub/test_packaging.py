@@ -180,3 +180,10 @@ def test_imports_are_followed(tmp_path):
     imports = imports_of(tmp_path, "a")
     assert {file.as_posix() for file in imports.files} == set(files) - {"b/four.py"}
     assert imports.external == {"numpy", "tokenizers"}
+
+
+def test_a_folder_that_is_no_module_is_not_replaced(tmp_path):
+    model = make_checkpoint(tmp_path / "my_electra", ["bad", "good"])
+    with pytest.raises(InputError, match="is not a module"):
+        packaging.build_module(model, "my-electra", tmp_path)
+    assert (tmp_path / "my_electra" / "discriminator.safetensors").is_file()
