@@ -6,12 +6,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test test-fast lint bench clean
+.PHONY: demo test test-fast lint bench clean same-python
 
-demo: $(READY)
+demo: $(READY) same-python
 	$(BIN)/paddle-electra demo
 
-test: $(READY)
+test: $(READY) same-python
 	$(BIN)/python -m pytest
 
 test-fast: $(READY)
@@ -27,6 +27,17 @@ bench: $(READY)
 clean:
 	rm -rf build *.egg-info demo_output .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+# With a PYTHON named and another one's environment in place, testing that one would mislead.
+same-python: $(READY)
+ifneq ($(origin PYTHON),file)
+	@asked=$$($(PYTHON) -c 'import sys; print(*sys.version_info[:2])') && \
+	found=$$($(BIN)/python -c 'import sys; print(*sys.version_info[:2])') && \
+	if [ "$$asked" != "$$found" ]; then \
+	    echo "$(VENV) is of another Python than $(PYTHON): name another, e.g. VENV=.venv-other" >&2; \
+	    exit 2; \
+	fi
+endif
 
 # The environment is made only when it is missing; delete $(VENV) to make it afresh.
 $(READY):

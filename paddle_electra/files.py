@@ -107,11 +107,17 @@ def write_json(path, value):
         handle.write("\n")
 
 
-def read_json(path):
-    """Read a JSON file.  Raises `InputError` naming file and line when it is missing or broken."""
+def read_json(path, keys=None):
+    """Read a JSON file.
+
+    Args:
+        keys: names that it must have; then it must be an object.  None: anything goes.
+    Raises:
+        InputError: missing, not UTF-8, not JSON (with line and column), or without a key.
+    """
     try:
         with open(path, encoding="utf-8-sig") as handle:
-            return json.load(handle)
+            value = json.load(handle)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
@@ -124,6 +130,15 @@ def read_json(path):
         raise InputError(
             f"{path}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
         ) from None
+    if keys is not None:
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: expected a JSON object")
+        for key in keys:
+            if key not in value:
+                raise InputError(
+                    f"{path}: key {key!r} is missing; the file is not what it should be"
+                )
+    return value
 
 
 def sha256(path, chunk=1 << 20):

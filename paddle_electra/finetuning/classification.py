@@ -102,23 +102,24 @@ class SequenceClassification:
     def _logits(model, batch):
         return model(batch["input_ids"], batch["token_type_ids"], batch["attention_mask"])
 
-    def score(self, features, outputs):
+    def score(self, examples, features, outputs):
         """The task's metric and the mean loss; empty when the examples have no labels.
 
         Args:
-            features: list of `Feature`.
-            outputs: what `predict` gave for them, (examples, labels).
+            examples, features: lists; ``features`` is what `prepare` made of ``examples``.
+            outputs: list of what `predict` gave for each.
         """
         gold = np.array([feature.label for feature in features])
         if (gold < 0).any():
             return {}
+        outputs = np.stack(outputs)
         value = METRICS[self.task.metric](gold, outputs.argmax(-1))
         loss = -np.take_along_axis(outputs.astype(np.float64), gold[:, None], -1).mean()
         return {self.task.metric: value, "loss": float(loss)}
 
     def collapse(self, outputs):
         """A warning when all predictions are one class, else None."""
-        predicted = np.unique(outputs.argmax(-1))
+        predicted = np.unique(np.stack(outputs).argmax(-1))
         if len(outputs) < 2 or len(predicted) > 1:
             return None
         return (

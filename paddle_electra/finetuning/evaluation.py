@@ -1,6 +1,5 @@
 """Scoring a model on a split."""
 
-import numpy as np
 import paddle
 
 from ..progress import progress_bar
@@ -18,12 +17,13 @@ def predict_all(kind, model, features, batch_size, description=None):
         batch_size: features in a pass.
         description: text of the progress bar; None for no bar.
     Returns:
-        array (features, ...) of what ``kind.predict`` gives.
+        list, for each feature its item of what ``kind.predict`` gave for its batch; the items
+        may be of any kind and length.
     """
     model.eval()
     order = sorted(range(len(features)), key=lambda index: -len(features[index]))
     starts = range(0, len(order), batch_size)
-    outputs = []
+    outputs = [None] * len(features)
     with paddle.no_grad():
         hidden = description is None
         with progress_bar(
@@ -31,9 +31,8 @@ def predict_all(kind, model, features, batch_size, description=None):
         ) as bar:
             for start in starts:
                 rows = order[start : start + batch_size]
-                outputs.append(kind.predict(model, kind.collate([features[row] for row in rows])))
+                batch = kind.collate([features[row] for row in rows])
+                for row, output in zip(rows, kind.predict(model, batch), strict=True):
+                    outputs[row] = output
                 bar.update()
-    joined = np.concatenate(outputs)
-    restored = np.empty_like(joined)
-    restored[order] = joined
-    return restored
+    return outputs

@@ -33,7 +33,7 @@ RECIPES = {
 class FinetuneOptions:
     """``paddle-electra finetune``."""
 
-    task: str = option(help="Name of the task.", choices=tuple(TASKS))
+    task: str = option(help=f"Name of the task, such as {', '.join(TASKS)}.")
     model: str = option(
         help="Pretrained model: a checkpoint folder, or a TensorFlow checkpoint of the original."
     )

@@ -57,7 +57,7 @@ def check(output, identity):
                 f"name a new folder"
             )
         return None
-    before = read_json(folder / SETTINGS).get("run", {})
+    before = read_json(folder / SETTINGS, keys=("run",))["run"]
     for name in [*identity, *before]:
         if before.get(name) != identity.get(name):
             raise InputError(

@@ -170,7 +170,8 @@ def _score(setup, model):
         _, examples, features = setup.splits[split]
         size = setup.options.eval_batch_size
         predicted = predict_all(setup.kind, model, features, size, f"scoring {split}")
-        scores[split] = {"examples": len(examples), **setup.kind.score(features, predicted)}
+        measured = setup.kind.score(examples, features, predicted)
+        scores[split] = {"examples": len(examples), **measured}
         warning = setup.kind.collapse(predicted)
         if warning:
             print(f"warning: {split}: {warning}", file=sys.stderr)

@@ -76,9 +76,9 @@ class Session:
         if "dev" not in self.setup.splits:
             return
         trainer, kind = self.trainer, self.setup.kind
-        features = self.setup.splits["dev"].features
+        _, examples, features = self.setup.splits["dev"]
         predicted = predict_all(kind, self.model, features, self.options.eval_batch_size, "dev")
-        scores = kind.score(features, predicted)
+        scores = kind.score(examples, features, predicted)
         epoch = round(trainer.epoch, 4)
         self.epochs.append({"step": trainer.step, "epoch": epoch, **scores})
         self.log.write(trainer.step, "dev", **scores)
@@ -116,7 +116,7 @@ class Session:
         if not found:
             return
         step, folder = found[-1]
-        moments, state = read_training_state(folder)
+        moments, state = read_training_state(folder, keys=("epochs", "seconds"))
         self._load(folder)
         self.trainer.optimizer.load_moments(moments, folder)
         self.trainer.step = step

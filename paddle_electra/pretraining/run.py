@@ -116,17 +116,13 @@ class Run:
                     f"{self.output}: not empty and not a pretraining run; give another --output"
                 )
             return
-        before = read_json(path)
-        if not isinstance(before, dict) or not isinstance(before.get("options"), dict):
-            raise InputError(
-                f"{path}: not the settings of a pretraining run; give another --output"
-            )
-        if before.get("vocabulary") != self.dataset.vocab_fingerprint:
+        before = read_json(path, keys=("options", "vocabulary", "shards"))
+        if before["vocabulary"] != self.dataset.vocab_fingerprint:
             raise InputError(
                 f"{self.options.data}: these shards are of another vocabulary than the run in "
                 f"{self.output}; give the run's own shards, or another --output"
             )
-        if before.get("shards") != fingerprint(self.dataset):
+        if before["shards"] != fingerprint(self.dataset):
             raise InputError(
                 f"{self.options.data}: these are not the shards that the run in {self.output} "
                 f"began with; give those, or another --output"
@@ -271,7 +267,7 @@ class Run:
         if loaded.generator is None:
             raise InputError(f"{folder}: {native.GENERATOR} is missing; a run needs both halves")
         native.load_pretraining(self.model, loaded)
-        moments, saved = state.read_training_state(folder)
+        moments, saved = state.read_training_state(folder, keys=("sums",))
         self.trainer.optimizer.load_moments(moments, folder)
         self.sums = saved["sums"]
 

@@ -77,7 +77,7 @@ class ElectraTokenizer:
         path = Path(path)
         if not path.is_dir():
             return cls(path)
-        config = read_json(path / "config.json") if (path / "config.json").exists() else {}
+        config = read_json(path / "config.json", keys=()) if (path / "config.json").exists() else {}
         return cls(path / "vocab.txt", do_lower_case=config.get("do_lower_case", True))
 
     def __reduce__(self):

@@ -62,9 +62,12 @@ def read_log(path, tolerant=False):
     entries = []
     for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
         try:
-            entries.append(json.loads(line))
+            entry = json.loads(line)
         except json.JSONDecodeError:
-            if not tolerant:
-                raise InputError(f"{path}: line {number}: not JSON") from None
-            break
+            if tolerant:
+                break
+            raise InputError(f"{path}: line {number}: not JSON") from None
+        if not isinstance(entry, dict) or "step" not in entry:
+            raise InputError(f"{path}: line {number}: not a line of a training log")
+        entries.append(entry)
     return entries

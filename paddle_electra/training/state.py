@@ -41,9 +41,11 @@ def rotate(output, keep):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def read_training_state(folder):
+def read_training_state(folder, keys):
     """(optimizer arrays, state dict) of a checkpoint folder.
 
+    Args:
+        keys: names that the state must have.
     Raises:
         InputError: a file is missing or damaged, naming it.
     """
@@ -51,7 +53,5 @@ def read_training_state(folder):
     for name in (OPTIMIZER, TRAINING):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; a run cannot be resumed from here")
-    saved = read_json(folder / TRAINING)
-    if not isinstance(saved, dict) or "step" not in saved:
-        raise InputError(f"{folder / TRAINING}: not the state of a run; it cannot be resumed")
+    saved = read_json(folder / TRAINING, keys=("step", *keys))
     return native.read_tensors(folder / OPTIMIZER), saved

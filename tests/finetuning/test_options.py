@@ -71,7 +71,6 @@ def test_default_length_fits_the_model():
         ({"keep": "best", "do_eval": False}, "--keep best needs the scores of the dev split"),
         ({"init": "random", "do_train": False}, "--init random needs training"),
         ({"keep": "middle"}, "'middle' is not one of last, best"),
-        ({"task": "sst2"}, "'sst2' is not one of"),
         ({"learning_rat": 1e-4}, "did you mean 'learning_rate'"),
     ],
 )

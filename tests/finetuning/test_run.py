@@ -127,8 +127,8 @@ def test_keep_best_keeps_the_best_epoch(options, monkeypatch):
     kind = get_task("chnsenticorp").kind_class()
     original = kind.score
 
-    def made_up(self, features, outputs):
-        return {**original(self, features, outputs), "accuracy": next(scores, 0.0)}
+    def made_up(self, examples, features, outputs):
+        return {**original(self, examples, features, outputs), "accuracy": next(scores, 0.0)}
 
     monkeypatch.setattr(kind, "score", made_up)
     settings = options("best", num_train_epochs=3, keep="best")
