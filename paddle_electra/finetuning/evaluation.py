@@ -1,5 +1,7 @@
 """Scoring a model on a split."""
 
+import sys
+
 import paddle
 
 from ..progress import progress_bar
@@ -25,7 +27,8 @@ def predict_all(kind, model, features, batch_size, description=None):
     starts = range(0, len(order), batch_size)
     outputs = [None] * len(features)
     with paddle.no_grad():
-        hidden = description is None
+        # Inside another bar: only a terminal can show both.
+        hidden = description is None or not sys.stderr.isatty()
         with progress_bar(
             description, len(starts), unit="batch", leave=False, disable=hidden
         ) as bar:
