@@ -60,7 +60,8 @@ def build_in_processes(processes, arguments, units, report):
         min(processes, len(units)), context, _start_worker, (arguments, consumed, stop)
     )
     try:
-        futures = {pool.submit(_build_in_worker, *item): item[0] for item in units.items()}
+        with _interrupts_held():
+            futures = {pool.submit(_build_in_worker, *item): item[0] for item in units.items()}
         return _collect(futures, consumed, report)
     except BrokenProcessPool:
         raise InputError(
@@ -71,6 +72,23 @@ def build_in_processes(processes, arguments, units, report):
         stop.set()
         with contextlib.suppress(BrokenProcessPool):
             pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held():
+    """Hold Ctrl-C back while workers are started, so that they inherit it held.
+
+    Else a worker interrupted before its first line of ours would print a traceback.  The parent
+    gets what came meanwhile at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _collect(futures, consumed, report):
