@@ -68,11 +68,14 @@ def run_until_killed(arguments, output, rng):
     Returns:
         (step at the kill, None) or, when it finished before, (step, exit code).
     """
-    before = steps_logged(output)
+    saved = list_checkpoints(output)
+    before = saved[-1][0] if saved else 0
     process = subprocess.Popen(
         command(arguments, output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while process.poll() is None and steps_logged(output) in (0, before):
+    while process.poll() is None and steps_logged(output) > before:
+        time.sleep(0.01)  # the lines of steps that will be made again are cut off first
+    while process.poll() is None and steps_logged(output) <= before:
         time.sleep(0.01)
     try:
         process.wait(rng.uniform(0, arguments.longest))
