@@ -44,6 +44,19 @@ def disk_errors(path):
 
 
 @contextlib.contextmanager
+def read_errors(path, what="file"):
+    """Turn a missing, wrong or forbidden input into an `InputError` naming ``path``."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such {what}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: expected a {what}, this is a folder") from None
+    except PermissionError:
+        raise InputError(f"{path}: cannot be read (permission denied)") from None
+
+
+@contextlib.contextmanager
 def atomic_write(path, mode="w"):
     """Open a temporary file beside ``path``; on success it replaces ``path``, else it goes.
 

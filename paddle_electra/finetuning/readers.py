@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import read_errors
 
 ROWS = ("strict", "hfl")
 
@@ -34,12 +35,8 @@ def read_lines(path):
     Raises:
         InputError: missing, a folder, or not UTF-8 (names line and byte).
     """
-    try:
+    with read_errors(path):
         data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: expected a file, this is a folder") from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

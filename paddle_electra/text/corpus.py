@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..files import read_errors
 
 SUFFIXES = (".txt", ".gz", ".jsonl")
 BLOCK_BYTES = 1 << 17  # larger blocks are slower: their arrays leave the cache
@@ -166,15 +167,8 @@ def boundary_after(path, offset, search=1 << 20):
 
 @contextlib.contextmanager
 def _opened(path):
-    try:
-        with open(path, "rb") as handle:
-            yield handle
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: expected a file, this is a folder") from None
-    except PermissionError:
-        raise InputError(f"{path}: cannot be read (permission denied)") from None
+    with read_errors(path), open(path, "rb") as handle:
+        yield handle
 
 
 def _byte_blocks(path, start, end):

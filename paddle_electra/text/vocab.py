@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..files import atomic_write
+from ..files import atomic_write, read_errors
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -31,14 +31,8 @@ def read_vocab(path):
         InputError: the file is missing, empty or not UTF-8 (naming the byte).
     """
     path = Path(path)
-    try:
+    with read_errors(path, "vocabulary file"):
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such vocabulary file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: expected a vocabulary file, this is a folder") from None
-    except PermissionError:
-        raise InputError(f"{path}: cannot be read (permission denied)") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
