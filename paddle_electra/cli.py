@@ -45,6 +45,16 @@ COMMANDS = {
         "finetuning.run:run",
         "fine-tune a pretrained model on a task and score it",
     ),
+    "convert": Command(
+        "checkpoint.options:ConvertOptions",
+        "checkpoint.conversion:run",
+        "turn a model of any format into another format",
+    ),
+    "convert-to-torch": Command(
+        "checkpoint.options:TorchScriptOptions",
+        "checkpoint.conversion:run_torch_script",
+        "half a TensorFlow checkpoint as PyTorch's state dict, with Hugging Face's script's flags",
+    ),
     "module build": Command(
         "hub.options:ModuleBuildOptions",
         "hub.packaging:run",

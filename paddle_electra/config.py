@@ -18,13 +18,22 @@ from .errors import InputError
 from .files import read_json, write_json
 
 
-def option(default=dataclasses.MISSING, help="", choices=None, least=None, most=None):
+def option(
+    default=dataclasses.MISSING, help="", choices=None, least=None, most=None, positional=False
+):
     """A dataclass field.  ``help`` is its text in ``--help``; no ``default`` means required.
 
     Field types may be str, int, float, bool, ``X | None``, or ``tuple[X, ...]`` (several values).
-    ``least`` and ``most`` bound a number.
+    ``least`` and ``most`` bound a number.  A ``positional`` one may be given without its name, in
+    the order of the fields.
     """
-    metadata = {"help": help, "choices": choices, "least": least, "most": most}
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "least": least,
+        "most": most,
+        "positional": positional,
+    }
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata=metadata, kw_only=True)
     return dataclasses.field(default=default, metadata=metadata, kw_only=True)
@@ -73,6 +82,9 @@ def _convert_all(cls, values, source):
 def _build(cls, known, source):
     for field in dataclasses.fields(cls):
         if field.name not in known and field.default is dataclasses.MISSING:
+            if _is_positional(field):
+                help = field.metadata["help"]
+                raise InputError(f"{source}: {field.name.upper()} is missing: {help}")
             raise InputError(f"{source}: {_flag(field)} is required")
     return cls(**known)
 
@@ -138,6 +150,10 @@ def _split_arguments(cls, arguments, source):
         argument = arguments[position]
         position += 1
         if not argument.startswith("--"):
+            unnamed = [f for f in fields.values() if _is_positional(f) and f.name not in given]
+            if unnamed:
+                given[unnamed[0].name] = argument
+                continue
             raise InputError(f"{source}: unexpected argument {argument!r}; options start with --")
         key, equals, inline = argument[2:].partition("=")
         name = key.replace("-", "_")
@@ -163,6 +179,10 @@ def _split_arguments(cls, arguments, source):
         else:
             given[name] = values if several else values[0]
     return given
+
+
+def _is_positional(field):
+    return field.metadata.get("positional", False)
 
 
 def _type_of(cls, field):
@@ -258,8 +278,10 @@ def _parser(cls, prog, description):
         else:
             metavar = {str: "TEXT", int: "N", float: "X"}[kind]
             shape = {"metavar": metavar + (" ..." if several else "")}
+        if _is_positional(field):
+            shape["metavar"] = field.name.upper()
         parser.add_argument(
-            _flag(field),
+            field.name if _is_positional(field) else _flag(field),
             **shape,
             help=f"{field.metadata.get('help', '')}{chosen} ({shown})".replace("%", "%%"),
         )

@@ -1,26 +1,85 @@
-"""Weights on disk, in every format that is read."""
+"""Weights on disk, in every format that is read; `load` for all of them.
 
+`convert` turns one into another; it is in ``conversion`` and loaded when it is first used, so
+that a PaddleHub module, which carries the readers, does not carry it.
+"""
+
+import importlib
 from pathlib import Path
 
 
-def load(path):
-    """Read a checkpoint, recognising its format.
+def __getattr__(name):
+    if name in ("convert", "summary"):
+        return getattr(importlib.import_module(".conversion", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def load(path, configs=None):
+    """Read a checkpoint, recognising its format.  Arrays are read when they are asked for.
 
     Args:
-        path: our own checkpoint directory; the folder of a pretraining run, whose newest
-            checkpoint is taken; or a TensorFlow checkpoint of the original code (its folder, its
-            prefix such as ``DIR/electra_small``, or its ``.index`` file).
+        path: one of
+
+            - our own checkpoint directory; the folder of a pretraining run, whose newest
+              checkpoint is taken;
+            - a TensorFlow checkpoint of the original code, or BERT's: its folder, its prefix such
+              as ``DIR/electra_small``, or one of its files;
+            - a Hugging Face or PaddleNLP folder of one half, or of BERT's encoder, or a folder of
+              two such folders called (...)discriminator and (...)generator;
+            - a zip archive of one of these, in a folder of its own or not;
+            - a name such as ``hfl/chinese-electra-small-discriminator`` in the local Hugging Face
+              cache; without its ending, both halves.
+        configs: {"discriminator" or "generator": path}, configs of a TensorFlow checkpoint that do
+            not lie beside it.
     Returns:
         a `native.Checkpoint` with our names.
     Raises:
-        InputError: nothing there, or nothing recognised; the message lists what was looked for.
+        InputError: nothing there, nothing recognised (the message lists what was looked for), or
+            damaged.
     """
     from ..errors import InputError
-    from . import native
+    from . import archive, hub_cache, tensorflow
+
+    if hub_cache.looks_like_name(path) and tensorflow.find_prefix(path) is None:
+        return _load_cached(hub_cache.resolve(str(path)), str(path))
+    path = Path(path)
+    if path.is_file() and path.suffix == ".zip":
+        inside, temporary = archive.unpack(path)
+        checkpoint = _load_path(inside, configs)
+        if checkpoint is None:
+            raise InputError(f"{path}: no model in this archive; {_LOOKED_FOR}")
+        return checkpoint._replace(keep=temporary, source=str(path))
+    checkpoint = _load_path(path, configs)
+    if checkpoint is not None:
+        return checkpoint
+    if not path.exists():
+        raise InputError(f"{path}: no such folder or checkpoint")
+    raise InputError(f"{path}: no model found; {_LOOKED_FOR}")
+
+
+_LOOKED_FOR = (
+    "looked for config.json with discriminator.safetensors (our format), for checkpoints/step-* "
+    "(a run), for *.index (TensorFlow), and for model.safetensors, pytorch_model.bin or "
+    "model_state.pdparams (Hugging Face, PaddleNLP)"
+)
+
+
+def _load_cached(halves, name):
+    from . import folders
+
+    if len(halves) == 1:
+        (folder,) = halves.values()
+        return load(folder)
+    return folders.load_pair(name, halves)
+
+
+def _load_path(path, configs):
+    """The checkpoint at a path, or None when nothing is recognised."""
+    from ..errors import InputError
+    from . import folders, native, original, tensorflow
     from .runs import PRETRAINING_SETTINGS, list_checkpoints
 
-    path = Path(path)
-    if (path / native.CONFIG).is_file() and (path / native.DISCRIMINATOR).is_file():
+    if path.is_dir() and native.is_native(path):
         return native.load(path)
     if checkpoints := list_checkpoints(path):
         if not (path / PRETRAINING_SETTINGS).is_file():
@@ -29,15 +88,21 @@ def load(path):
                 f"name one of its checkpoints ({checkpoints[-1][1]})"
             )
         return native.load(checkpoints[-1][1])
-    # Only here, so that a module, whose weights are in our format, works without crc32c.
-    from . import original, tensorflow
-
     prefix = tensorflow.find_prefix(path)
     if prefix is not None:
-        return original.load(prefix)
-    if not path.exists():
-        raise InputError(f"{path}: no such folder or checkpoint")
-    raise InputError(
-        f"{path}: no model found; looked for {native.CONFIG} with {native.DISCRIMINATOR} "
-        f"(our format), for checkpoints/step-* (a run) and for *.index (TensorFlow)"
-    )
+        return original.load(prefix, configs)
+    if path.is_file():
+        if path.name in (native.DISCRIMINATOR, native.GENERATOR):
+            return native.load(path.parent)
+        known = path.name in folders.WEIGHT_FILES or path.suffix in folders.SUFFIXES
+        return folders.load(path) if known else None
+    if not path.is_dir():
+        return None
+    if pair := folders.find_pair(path):
+        return folders.load_pair(path, pair)
+    if weights := folders.find_weights(path):
+        return folders.load(weights)
+    below = [child for child in path.iterdir() if child.is_dir() and child.name[0] not in "._"]
+    if len(below) == 1 and not any(child.is_file() for child in path.iterdir()):
+        return _load_path(below[0], configs)  # an archive's folder in a folder
+    return None

@@ -7,31 +7,55 @@ under ``electra.`` and the task's head.  Names are those of the layers in ``mode
 """
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as serialize
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..files import atomic_directory, read_json, write_json
 from ..modeling.config import ElectraConfig
+from . import safetensors_file
+from .names import EMBEDDINGS_PREFIX
+from .safetensors_file import SafetensorsFile
+from .tensors import Joined, LazyTensors, Renamed, lazy
 
 CONFIG, VOCAB, TASK = "config.json", "vocab.txt", "task.json"
 DISCRIMINATOR, GENERATOR = "discriminator.safetensors", "generator.safetensors"
-_EMBEDDINGS = "electra.embeddings."
 
 
 class Checkpoint(NamedTuple):
-    """A model read from disk, whatever its format: our names, numpy arrays."""
+    """A model on disk, whatever its format: our names, arrays read when they are asked for.
+
+    Attributes:
+        discriminator: {name: array} of the discriminator, of a fine-tuned model, or of an encoder
+            without a head; None for a generator alone.
+        generator: {name: array} of the generator without the embeddings that it shares
+            (``config.tied_embeddings``), or None.
+        task: content of ``task.json`` of a fine-tuned model, or None.
+        source: where it was read.
+        format: "native", or the name of another format.
+        left: names of the file's tensors that are no part of the model, such as optimizer slots.
+        keep: what must live as long as the files are read, such as a temporary folder.
+    """
 
     config: ElectraConfig
     vocab_file: Path
-    discriminator: dict
-    generator: dict | None
+    discriminator: Mapping | None
+    generator: Mapping | None
     task: dict | None
     source: str
+    format: str = "native"
+    left: tuple[str, ...] = ()
+    keep: Any = None
+
+    def need_discriminator(self):
+        """The discriminator.  Raises `InputError` for a generator alone."""
+        if self.discriminator is None:
+            raise InputError(
+                f"{self.source}: this is a generator alone; give the discriminator, which is the "
+                f"half that is fine-tuned and served"
+            )
+        return self.discriminator
 
 
 def tensors_of(layer):
@@ -43,38 +67,40 @@ def generator_tensors(generator, config):
     """A generator's own arrays: without the embeddings when those are the discriminator's."""
     tensors = tensors_of(generator)
     if config.tied_embeddings:
-        return {k: v for k, v in tensors.items() if not k.startswith(_EMBEDDINGS)}
+        return {k: v for k, v in tensors.items() if not k.startswith(EMBEDDINGS_PREFIX)}
     return tensors
 
 
 def write_tensors(path, tensors):
-    """Write {name: array} as safetensors (not atomic by itself)."""
-    # Not safetensors' own save_file: it leaves files that only their owner can read, and hides
-    # the reason when a disk is full.
-    data = serialize({name: np.ascontiguousarray(array) for name, array in tensors.items()})
-    with open(path, "wb") as handle:
-        handle.write(data)
+    """Write {name: array} as safetensors with checksums (not atomic by itself)."""
+    safetensors_file.write(path, tensors)
 
 
 def read_tensors(path):
-    """Read a safetensors file.  Raises `InputError` naming the file when it is damaged."""
-    try:
-        with safe_open(str(path), framework="np") as handle:
-            return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not a readable safetensors file ({reason})") from None
+    """{name: array} of a safetensors file.  Raises `InputError` naming it when it is damaged."""
+    return dict(SafetensorsFile(path).items())
+
+
+def write_files(folder, config, vocab_file, discriminator, generator=None, task=None):
+    """Write the files of a checkpoint into an existing folder.
+
+    Args:
+        discriminator, generator: {name: array}, a `LazyTensors` for instance, or None.
+    """
+    write_json(folder / CONFIG, config.to_dict())
+    shutil.copyfile(vocab_file, folder / VOCAB)
+    if discriminator is not None:
+        write_tensors(folder / DISCRIMINATOR, discriminator)
+    if generator is not None:
+        write_tensors(folder / GENERATOR, generator)
+    if task is not None:
+        write_json(folder / TASK, task)
 
 
 def write_into(folder, config, vocab_file, discriminator, generator=None, task=None):
     """Write the files of a checkpoint into an existing folder; see `save`."""
-    write_json(folder / CONFIG, config.to_dict())
-    shutil.copyfile(vocab_file, folder / VOCAB)
-    write_tensors(folder / DISCRIMINATOR, tensors_of(discriminator))
-    if generator is not None:
-        write_tensors(folder / GENERATOR, generator_tensors(generator, config))
-    if task is not None:
-        write_json(folder / TASK, task)
+    half = None if generator is None else generator_tensors(generator, config)
+    write_files(folder, config, vocab_file, tensors_of(discriminator), half, task)
 
 
 def save(directory, config, vocab_file, discriminator, generator=None, task=None):
@@ -89,28 +115,47 @@ def save(directory, config, vocab_file, discriminator, generator=None, task=None
         write_into(folder, config, vocab_file, discriminator, generator, task)
 
 
+def write_checkpoint(folder, checkpoint):
+    """Write the files of a `Checkpoint` of any format into an existing folder."""
+    write_files(
+        folder,
+        checkpoint.config,
+        checkpoint.vocab_file,
+        checkpoint.discriminator,
+        checkpoint.generator,
+        checkpoint.task,
+    )
+
+
+def is_native(directory):
+    """Does a folder hold one of ours, or what is left of one?"""
+    return any((Path(directory) / half).is_file() for half in (DISCRIMINATOR, GENERATOR))
+
+
 def load(directory):
     """Read a checkpoint directory.
 
     Returns:
-        a `Checkpoint`.
+        a `Checkpoint`; its arrays are read when they are asked for.
     Raises:
         InputError: naming the file or key that is missing or damaged.
     """
     directory = Path(directory)
-    for name in (CONFIG, VOCAB, DISCRIMINATOR):
+    for name in (CONFIG, VOCAB):
         if not (directory / name).is_file():
             raise InputError(f"{directory}: {name} is missing; this is not a complete checkpoint")
     config = ElectraConfig.from_dict(read_json(directory / CONFIG), str(directory / CONFIG))
-    generator = directory / GENERATOR
-    return Checkpoint(
-        config,
-        directory / VOCAB,
-        read_tensors(directory / DISCRIMINATOR),
-        read_tensors(generator) if generator.is_file() else None,
-        _read_task(directory / TASK),
-        str(directory),
-    )
+    halves = [_half(directory / name) for name in (DISCRIMINATOR, GENERATOR)]
+    if halves[0] is None and (halves[1] is None or config.tied_embeddings):
+        raise InputError(
+            f"{directory}: {DISCRIMINATOR} is missing; this is not a complete checkpoint"
+        )
+    task = _read_task(directory / TASK)
+    return Checkpoint(config, directory / VOCAB, *halves, task, str(directory))
+
+
+def _half(path):
+    return SafetensorsFile(path) if path.is_file() else None
 
 
 def _read_task(path):
@@ -121,6 +166,19 @@ def _read_task(path):
     if not isinstance(task, dict):
         raise InputError(f"{path}: expected a JSON object that describes a task")
     return task
+
+
+def starting_with(tensors, prefix, strip=False):
+    """The tensors whose names begin with ``prefix``, without it if ``strip``."""
+    chosen = {name[len(prefix) * strip :]: name for name in tensors if name.startswith(prefix)}
+    if isinstance(tensors, LazyTensors):
+        return Renamed(tensors, chosen)
+    return {new: tensors[old] for new, old in chosen.items()}
+
+
+def with_embeddings(generator, discriminator):
+    """A generator's tensors and, first, the embeddings that it shares with the discriminator."""
+    return Joined([starting_with(lazy(discriminator), EMBEDDINGS_PREFIX), lazy(generator)])
 
 
 def load_weights(layer, tensors, source, allow_missing=(), allow_unexpected=()):
@@ -137,16 +195,21 @@ def load_weights(layer, tensors, source, allow_missing=(), allow_unexpected=()):
     for name in expected:
         if name not in tensors and not name.startswith(tuple(allow_missing)):
             raise InputError(f"{source}: tensor {name!r} is missing")
-    for name, array in tensors.items():
+    for name in tensors:
         if name not in expected:
             if name.startswith(tuple(allow_unexpected)):
                 continue
             raise InputError(f"{source}: tensor {name!r} is not part of this model")
+        array = tensors[name]
         wanted = tuple(expected[name].shape)
         if wanted != tuple(array.shape):
             raise InputError(
                 f"{source}: tensor {name!r} has shape {list(array.shape)}, "
                 f"the model needs {list(wanted)}: this is a checkpoint of another size"
+            )
+        if array.dtype.kind != "f":
+            raise InputError(
+                f"{source}: tensor {name!r} is of type {array.dtype}, expected floating point"
             )
         expected[name].set_value(array.astype(str(expected[name].dtype).rpartition(".")[2]))
 
@@ -157,7 +220,7 @@ def load_pretraining(model, checkpoint):
     A checkpoint without a generator leaves the model's fresh one; the shared embeddings come with
     the discriminator.
     """
-    load_weights(model.discriminator, checkpoint.discriminator, checkpoint.source)
+    load_weights(model.discriminator, checkpoint.need_discriminator(), checkpoint.source)
     if checkpoint.generator is not None:
-        tied = (_EMBEDDINGS,) if model.config.tied_embeddings else ()
+        tied = (EMBEDDINGS_PREFIX,) if model.config.tied_embeddings else ()
         load_weights(model.generator, checkpoint.generator, checkpoint.source, allow_missing=tied)

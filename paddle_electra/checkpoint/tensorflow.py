@@ -1,8 +1,8 @@
-"""Reading TensorFlow checkpoints (the V2 "tensor bundle") without TensorFlow.
+"""TensorFlow checkpoints (the V2 "tensor bundle"), read and written without TensorFlow.
 
-``NAME.index`` is an SSTable (LevelDB's format) from tensor name to a small protocol buffer with
-dtype, shape, shard, offset, size and checksum; ``NAME.data-0000N-of-0000M`` holds raw
-little-endian bytes.
+``NAME.index`` is an SSTable from tensor name to a small protocol buffer with data type, shape,
+shard, offset, size and checksum; ``NAME.data-0000N-of-0000M`` holds raw little-endian bytes.
+Format: tensorflow/core/protobuf/tensor_bundle.proto.
 """
 
 import struct
@@ -13,19 +13,35 @@ import numpy as np
 from crc32c import crc32c
 
 from ..errors import InputError
+from .sstable import mask, read_table, read_varint, varint, write_table
+from .tensors import LazyTensors, Spec, lazy, widen_bfloat16
 
-_FOOTER_SIZE = 48
-_MAGIC = 0xDB4775248B80FB57
-_DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "<u1", 5: "<i2", 6: "<i1", 9: "<i8", 10: "?", 19: "<f2"}
+STATE_FILE = "checkpoint"
+_LARGEST_INDEX = 64 << 20
+_BFLOAT16 = 14
+_DTYPES = {
+    1: "<f4",
+    2: "<f8",
+    3: "<i4",
+    4: "<u1",
+    5: "<i2",
+    6: "<i1",
+    9: "<i8",
+    10: "?",
+    19: "<f2",
+    _BFLOAT16: "<f4",
+}
+_CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items() if code != _BFLOAT16}
 
 
 class Entry(NamedTuple):
-    dtype: np.dtype
+    code: int  # the data type's number
     shape: tuple[int, ...]
     shard: int
     offset: int
     size: int
     checksum: int  # masked crc32c
+    sliced: bool  # stored in parts, which is not read here
 
 
 def find_prefix(path):
@@ -44,12 +60,15 @@ def find_prefix(path):
         return path
     if path.suffix == ".index" and path.is_file():
         return path.with_suffix("")
+    if ".data-" in path.name:
+        prefix = path.with_name(path.name.rpartition(".data-")[0])
+        return prefix if Path(f"{prefix}.index").is_file() else None
     return None
 
 
 def _named_by_state_file(folder):
     """The prefix that the text file ``checkpoint`` of a TensorFlow folder points to."""
-    state = folder / "checkpoint"
+    state = folder / STATE_FILE
     if not state.is_file():
         return None
     for line in state.read_text("utf-8", errors="replace").splitlines():
@@ -58,128 +77,138 @@ def _named_by_state_file(folder):
     return None
 
 
-class TensorBundle:
-    """Random access to the tensors of a TensorFlow checkpoint.
+class TensorBundle(LazyTensors):
+    """The tensors of a TensorFlow checkpoint; reading one verifies its checksum.
+
+    Tensors of data types without an array of numbers (strings and the like) are listed in
+    ``entries`` but are not among the tensors.
 
     Args:
         prefix: path without ``.index`` / ``.data-...``.
     Raises:
-        InputError: a missing, truncated or damaged file, or one of a kind not read here.
+        InputError: a missing, truncated or damaged index.
     """
 
     def __init__(self, prefix):
         self.prefix = Path(prefix)
         self.index_file = Path(f"{prefix}.index")
         try:
-            data = self.index_file.read_bytes()
+            with open(self.index_file, "rb") as handle:
+                data = handle.read(_LARGEST_INDEX + 1)
         except OSError as error:
             raise InputError(f"{self.index_file}: cannot be read ({error.strerror})") from None
         try:
-            pairs = dict(_read_table(data))
+            if len(data) > _LARGEST_INDEX:
+                raise ValueError(f"more than {_LARGEST_INDEX >> 20} MB")
+            pairs = dict(read_table(data))
             header = _read_message(pairs.pop(b""))
             self.shards = header.get(1, [1])[0]
+            if header.get(2, [0])[0] != 0:
+                raise ValueError("its numbers are big-endian")
             self.entries = {
                 name.decode("utf-8"): _read_entry(value) for name, value in pairs.items()
             }
-        except (KeyError, IndexError, ValueError, struct.error) as error:
+        except (KeyError, IndexError, ValueError, TypeError, struct.error) as error:
             raise InputError(
                 f"{self.index_file}: not a readable TensorFlow checkpoint index ({error})"
             ) from None
-
-    def __contains__(self, name):
-        return name in self.entries
-
-    def names(self):
-        """All tensor names, sorted."""
-        return sorted(self.entries)
+        known = [item for item in self.entries.items() if item[1].code in _DTYPES]
+        known.sort(key=lambda item: (item[1].shard, item[1].offset))
+        specs = {name: Spec(entry.shape, np.dtype(_DTYPES[entry.code])) for name, entry in known}
+        super().__init__(specs, self.index_file)
 
     def read(self, name):
-        """One tensor as an array; its checksum is verified."""
         entry = self.entries[name]
         file = Path(f"{self.prefix}.data-{entry.shard:05d}-of-{self.shards:05d}")
+        if entry.sliced:
+            raise InputError(f"{file}: tensor {name!r} is stored in slices, which is not read here")
+        spec = self.specs[name]
+        bits16 = entry.code == _BFLOAT16
+        if entry.size != (spec.nbytes // 2 if bits16 else spec.nbytes):
+            raise InputError(
+                f"{self.index_file}: tensor {name!r} of shape {list(entry.shape)} cannot have "
+                f"{entry.size} bytes"
+            )
+        data = self._read_bytes(file, name, entry)
+        if mask(crc32c(data)) != entry.checksum:
+            raise InputError(f"{file}: tensor {name!r} has a wrong checksum; fetch the file again")
+        if bits16:
+            return widen_bfloat16(data, entry.shape)
+        return np.frombuffer(data, spec.dtype).reshape(entry.shape)
+
+    @staticmethod
+    def _read_bytes(file, name, entry):
         try:
             with open(file, "rb") as handle:
+                if handle.seek(0, 2) < entry.offset + entry.size:
+                    raise InputError(f"{file}: tensor {name!r} is cut short; fetch the file again")
                 handle.seek(entry.offset)
-                data = handle.read(entry.size)
+                data = bytearray(entry.size)
+                handle.readinto(data)
         except OSError as error:
             raise InputError(f"{file}: cannot be read ({error.strerror})") from None
-        count = int(np.prod(entry.shape, dtype=np.int64))
-        if len(data) != entry.size or entry.size != count * entry.dtype.itemsize:
-            raise InputError(f"{file}: tensor {name!r} is cut short; fetch the file again")
-        if _mask(crc32c(data)) != entry.checksum:
-            raise InputError(f"{file}: tensor {name!r} has a wrong checksum; fetch the file again")
-        return np.frombuffer(data, entry.dtype).reshape(entry.shape)
+        return data
 
 
-def _mask(crc):
-    """LevelDB's masking of a checksum that is stored beside its data."""
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+def write_bundle(prefix, tensors):
+    """Write ``PREFIX.index`` and one data file, one array in memory at a time; not atomic.
+
+    Args:
+        tensors: {name: array}.
+    """
+    tensors = lazy(tensors)
+    prefix = Path(prefix)
+    entries, offset = {}, 0
+    with open(f"{prefix}.data-00000-of-00001", "wb") as handle:
+        for name, spec in tensors.specs.items():
+            dtype = spec.dtype.newbyteorder("<")
+            array = np.ascontiguousarray(tensors[name], dtype)
+            data = memoryview(array.reshape(-1)).cast("B")
+            handle.write(data)
+            checksum = mask(crc32c(data))
+            entries[name] = _entry(_CODES[dtype], spec.shape, offset, len(data), checksum)
+            offset += len(data)
+    header = _field(1, 1) + _field(3, _field(1, 1))  # one shard, version 1
+    pairs = sorted((name.encode("utf-8"), entry) for name, entry in entries.items())
+    Path(f"{prefix}.index").write_bytes(write_table([(b"", header), *pairs]))
 
 
-def _read_varint(data, position):
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number is too long")
+def write_state_file(folder, name):
+    """The text file from which TensorFlow finds the newest checkpoint of a folder."""
+    lines = [
+        f'{key}: "{name}"\n' for key in ("model_checkpoint_path", "all_model_checkpoint_paths")
+    ]
+    (Path(folder) / STATE_FILE).write_text("".join(lines), "utf-8")
 
 
-def _read_table(data):
-    """(key, value) of every record of an SSTable."""
-    if len(data) < _FOOTER_SIZE:
-        raise ValueError("the file is too short")
-    footer = data[-_FOOTER_SIZE:]
-    if struct.unpack("<Q", footer[-8:])[0] != _MAGIC:
-        raise ValueError("the magic number at its end is wrong")
-    _, position = _read_varint(footer, 0)
-    _, position = _read_varint(footer, position)
-    offset, position = _read_varint(footer, position)
-    size, _ = _read_varint(footer, position)
-    for _, handle in _read_block(data, offset, size):
-        block_offset, position = _read_varint(handle, 0)
-        block_size, _ = _read_varint(handle, position)
-        yield from _read_block(data, block_offset, block_size)
+def _field(number, value):
+    """A field of a protocol buffer: numbers as varints, bytes with their length."""
+    if isinstance(value, bytes):
+        return varint(number << 3 | 2) + varint(len(value)) + value
+    return varint(number << 3) + varint(value)
 
 
-def _read_block(data, offset, size):
-    """(key, value) of every record of one block; keys share prefixes with the one before."""
-    block, trailer = data[offset : offset + size], data[offset + size : offset + size + 5]
-    if len(block) != size or len(trailer) != 5:
-        raise ValueError("a block reaches past the end of the file")
-    kind, checksum = struct.unpack("<BI", trailer)
-    if _mask(crc32c(block + trailer[:1])) != checksum:
-        raise ValueError("a block has a wrong checksum")
-    if kind != 0:
-        raise ValueError("its blocks are compressed, which is not read here")
-    restarts = struct.unpack("<I", block[-4:])[0]
-    end = size - 4 - 4 * restarts
-    position, key = 0, b""
-    while position < end:
-        shared, position = _read_varint(block, position)
-        fresh, position = _read_varint(block, position)
-        length, position = _read_varint(block, position)
-        key = key[:shared] + block[position : position + fresh]
-        position += fresh
-        yield key, block[position : position + length]
-        position += length
+def _entry(code, shape, offset, size, checksum):
+    """A BundleEntryProto; as in TensorFlow's own files, fields of value 0 are left out."""
+    dimensions = b"".join(_field(2, _field(1, number)) for number in shape)
+    place = _field(4, offset) if offset else b""
+    crc = varint(6 << 3 | 5) + struct.pack("<I", checksum)
+    return _field(1, code) + _field(2, dimensions) + place + _field(5, size) + crc
 
 
 def _read_message(data):
     """A protocol buffer as {field number: [values]}; nested messages stay bytes."""
     fields, position = {}, 0
     while position < len(data):
-        tag, position = _read_varint(data, position)
+        tag, position = read_varint(data, position)
         number, wire = tag >> 3, tag & 7
         if wire == 0:
-            value, position = _read_varint(data, position)
+            value, position = read_varint(data, position)
         elif wire == 2:
-            length, position = _read_varint(data, position)
+            length, position = read_varint(data, position)
             value, position = data[position : position + length], position + length
+            if len(value) != length:
+                raise ValueError("a field reaches past its message")
         elif wire == 5:
             value, position = struct.unpack_from("<I", data, position)[0], position + 4
         elif wire == 1:
@@ -191,18 +220,12 @@ def _read_message(data):
 
 
 def _read_entry(data):
-    """A BundleEntryProto: dtype 1, shape 2, shard 3, offset 4, size 5, crc32c 6."""
+    """A BundleEntryProto: dtype 1, shape 2, shard 3, offset 4, size 5, crc32c 6, slices 7."""
     fields = _read_message(data)
-    code = fields.get(1, [0])[0]
-    if code not in _DTYPES:
-        raise ValueError(f"a tensor has the unknown data type {code}")
     shape = _read_message(fields.get(2, [b""])[0])
     dimensions = [_read_message(dimension).get(1, [0])[0] for dimension in shape.get(2, [])]
-    return Entry(
-        np.dtype(_DTYPES[code]),
-        tuple(dimensions),
-        fields.get(3, [0])[0],
-        fields.get(4, [0])[0],
-        fields.get(5, [0])[0],
-        fields.get(6, [0])[0],
-    )
+    numbers = [fields.get(number, [0])[0] for number in (1, 3, 4, 5, 6)]
+    if not all(isinstance(number, int) for number in (*dimensions, *numbers)):
+        raise ValueError("a number is missing from a tensor's description")
+    code, shard, offset, size, checksum = numbers
+    return Entry(code, tuple(dimensions), shard, offset, size, checksum, 7 in fields)

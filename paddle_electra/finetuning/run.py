@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import paddle
 
 from .. import checkpoint as checkpoints
-from ..checkpoint.native import load_weights
+from ..checkpoint.names import ENCODER_PREFIX
+from ..checkpoint.native import load_weights, starting_with
 from ..errors import InputError
 from ..files import write_json
 from ..text.tokenizer import ElectraTokenizer
@@ -85,6 +86,7 @@ def run(options):
 def prepare(options, task):
     """Read the model and the task's files; returns a `Setup`."""
     checkpoint = checkpoints.load(options.model)
+    checkpoint.need_discriminator()
     config = checkpoint.config
     trained_length = (checkpoint.task or {}).get("max_seq_length")
     options = resolve(options, config, task, trained_length)
@@ -155,7 +157,7 @@ def build_model(setup):
     if not options.do_train:
         load_weights(model, checkpoint.discriminator, checkpoint.source)
     elif options.init == "checkpoint":
-        encoder = {k: v for k, v in checkpoint.discriminator.items() if k.startswith("electra.")}
+        encoder = starting_with(checkpoint.discriminator, ENCODER_PREFIX)
         heads = [name for name in model.state_dict() if not name.startswith("electra.")]
         load_weights(model, encoder, checkpoint.source, allow_missing=heads)
     return model

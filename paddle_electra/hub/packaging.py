@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InputError
-from ..files import atomic_directory, atomic_write, write_json
+from ..files import atomic_directory, atomic_write
 from . import manifest, templates
 from .import_graph import imports_of
 
@@ -163,13 +163,7 @@ def _write_assets(checkpoint, target):
     from ..checkpoint import native
 
     target.mkdir()
-    write_json(target / native.CONFIG, checkpoint.config.to_dict())
-    shutil.copyfile(checkpoint.vocab_file, target / native.VOCAB)
-    native.write_tensors(target / native.DISCRIMINATOR, checkpoint.discriminator)
-    if checkpoint.generator is not None:
-        native.write_tensors(target / native.GENERATOR, checkpoint.generator)
-    if checkpoint.task is not None:
-        write_json(target / native.TASK, checkpoint.task)
+    native.write_checkpoint(target, checkpoint)
 
 
 def _copy_runtime(target):

@@ -6,7 +6,8 @@ import numpy as np
 import paddle
 
 from .. import checkpoint as checkpoints
-from ..checkpoint.native import load_weights
+from ..checkpoint.names import ENCODER_PREFIX
+from ..checkpoint.native import load_weights, starting_with
 from ..errors import InputError
 from ..modeling.electra import ElectraForSequenceClassification, ElectraModel
 from ..text.tokenizer import ElectraTokenizer
@@ -58,7 +59,7 @@ class Predictor:
         tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
         if task is None:
             network = ElectraModel(config)
-            load_weights(network, encoder_weights(checkpoint.discriminator), source)
+            load_weights(network, encoder_weights(checkpoint.need_discriminator()), source)
             return cls(network, config, tokenizer)
         labels = task_labels(task, source)
         network = ElectraForSequenceClassification(config, len(labels))
@@ -96,21 +97,22 @@ class Predictor:
 
         Returns:
             (pooled, tokens): pooled is the state of [CLS], a float32 array [texts, hidden]
-            (ELECTRA has no pooling layer, PARITY 2); tokens is a list with one array
-            [tokens of the text, hidden] each, [CLS] and [SEP] included, without padding.
+            (ELECTRA has no pooling layer, PARITY 2; BERT's is applied); tokens is a list with one
+            array [tokens of the text, hidden] each, [CLS] and [SEP] included, without padding.
         Raises:
             InputError: an argument of a wrong type or size.
         """
         texts = as_texts(texts)
         encoder = self.network if self.labels is None else self.network.electra
         tokens = [None] * len(texts)
+        pooled = np.zeros((len(texts), self.config.hidden_size), np.float32)
         for rows, batch, lengths in self._batches(texts, batch_size, max_seq_len):
-            states = _run(encoder, batch)  # [rows, length, hidden]
+            with paddle.no_grad():
+                states = encoder(*batch)  # [rows, length, hidden]
+                pooled[rows] = encoder.pool(states).astype("float32").numpy()
+            states = states.astype("float32").numpy()
             for row, state, length in zip(rows, states, lengths, strict=True):
                 tokens[row] = state[:length].copy()
-        pooled = np.zeros((len(texts), self.config.hidden_size), np.float32)
-        for row, state in enumerate(tokens):
-            pooled[row] = state[0]
         return pooled, tokens
 
     def _batches(self, texts, batch_size, max_seq_len):
@@ -146,8 +148,7 @@ class Predictor:
 
 def encoder_weights(tensors):
     """The tensors of the encoder alone, named as `ElectraModel` names them."""
-    prefix = "electra."
-    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
+    return starting_with(tensors, ENCODER_PREFIX, strip=True)
 
 
 def task_labels(task, source):

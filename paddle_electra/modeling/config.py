@@ -31,6 +31,7 @@ class ElectraConfig:
     layer_norm_eps: float = 1e-12
     tied_embeddings: bool = True
     do_lower_case: bool = True
+    pooler: bool = False  # BERT's: a dense layer and tanh on [CLS]; ELECTRA has none
 
     def __post_init__(self):
         for part in ("", "generator_"):
@@ -88,6 +89,14 @@ class ElectraConfig:
     def to_dict(self):
         """A JSON-ready dict, the inverse of `from_dict`."""
         return dataclasses.asdict(self)
+
+    def tied(self):
+        """The same with embeddings shared by both halves."""
+        return dataclasses.replace(self, tied_embeddings=True)
+
+    def untied(self):
+        """The same with embeddings of the generator's own."""
+        return dataclasses.replace(self, tied_embeddings=False)
 
     @property
     def generator(self):

@@ -184,7 +184,7 @@ class ElectraForPreTraining(nn.Layer):
 
 
 class ElectraForSequenceClassification(nn.Layer):
-    """[CLS] -> dropout 0.1 -> one dense layer (original: `ClassificationTask`, PARITY 2)."""
+    """Pooled output -> dropout 0.1 -> one dense layer (original: `ClassificationTask`)."""
 
     def __init__(self, config, num_classes):
         super().__init__()
@@ -197,4 +197,4 @@ class ElectraForSequenceClassification(nn.Layer):
     def forward(self, input_ids, token_type_ids=None, attention_mask=None):
         """Logits (batch, num_classes)."""
         hidden = self.electra(input_ids, token_type_ids, attention_mask)
-        return self.classifier(self.dropout(hidden[:, 0]))
+        return self.classifier(self.dropout(self.electra.pool(hidden)))

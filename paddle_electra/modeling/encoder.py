@@ -93,7 +93,9 @@ class EncoderLayer(nn.Layer):
 
 
 class ElectraModel(nn.Layer):
-    """The encoder.  There is no pooler: [CLS]'s hidden state is the pooled output (PARITY 2).
+    """The encoder.  [CLS]'s hidden state is the pooled output: ELECTRA has no pooler (PARITY 2).
+
+    With ``config.pooler`` it is BERT's encoder, which has one.
 
     Args:
         config: an `ElectraConfig`; for a generator pass ``config.generator``.
@@ -112,6 +114,17 @@ class ElectraModel(nn.Layer):
         else:
             self.embeddings_project = None
         self.layers = nn.LayerList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
+        if config.pooler:
+            width, init = config.hidden_size, config.initializer_range
+            self.pooler = nn.Linear(width, width, weight_attr=truncated_normal(init))
+
+    def pool(self, hidden):
+        """What stands for the whole text, (batch, hidden), from `forward`'s hidden states.
+
+        The state of [CLS]; of BERT's encoder tanh(dense(it)) (original: `get_pooled_output`).
+        """
+        first = hidden[:, 0]
+        return paddle.tanh(self.pooler(first)) if self.config.pooler else first
 
     def use_attention(self, backend):
         """Choose the attention backend of every layer: "eager" or "sdpa"."""

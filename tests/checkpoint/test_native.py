@@ -116,7 +116,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(folder, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(native, "serialize", full)
+    monkeypatch.setattr(native, "write_tensors", full)
     with pytest.raises(InputError, match="the disk is full"):
         native.save(folder, loaded.config, loaded.vocab_file, ElectraDiscriminator(loaded.config))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -103,19 +103,17 @@ def test_losses_gradient_norms_and_final_weights(oracle):
         np.testing.assert_allclose(float(loss), recorded["loss"][step], rtol=1e-4)
         np.testing.assert_allclose(norm, recorded["dense_global_norm"][step], rtol=1e-3)
 
-    rows = [row for row in names.DISCRIMINATOR if row.native.startswith("electra.")]
-    rows = [*names.expand(rows, config.num_hidden_layers)]
-    rows += [
-        names.Row("classifier.weight", (f"{head}/kernel",)),
-        names.Row("classifier.bias", (f"{head}/bias",)),
-    ]
+    rows = names.model_rows("discriminator", "tensorflow", config)
+    rows = {row.native: row.names for row in rows if row.native.startswith("electra.")}
+    rows["classifier.weight"] = (f"{head}/kernel",)
+    rows["classifier.bias"] = (f"{head}/bias",)
     state = model.state_dict()
     compared = 0
-    for row in rows:
-        expected, covered = final_weight(recorded, row.tensorflow)
+    for native, theirs in rows.items():
+        expected, covered = final_weight(recorded, theirs)
         if expected is None:
             continue
-        actual = state[row.native].numpy()[covered]
-        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5, err_msg=row.native)
-        compared += len(row.tensorflow)
+        actual = state[native].numpy()[covered]
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5, err_msg=native)
+        compared += len(theirs)
     assert compared == sum(key.startswith("final") for key in recorded)

@@ -307,7 +307,7 @@ def test_checkpoint_of_another_size(options, data, tmp_path, pretrained, capsys)
     config = json.loads((other / native.CONFIG).read_text())
     (other / native.CONFIG).write_text(json.dumps({**config, "intermediate_size": 128}))
     line = arguments(options(model=str(other)))
-    check_refused(line, capsys, "layers.0.intermediate.", "[128]", "another size")
+    check_refused(line, capsys, "layers.0.intermediate.", "[32, 128]", "another size")
 
     (other / native.CONFIG).write_text(json.dumps({**config, "num_hidden_layers": 3}))
     line = arguments(options(model=str(other)))

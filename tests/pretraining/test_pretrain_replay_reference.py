@@ -16,16 +16,18 @@ pytestmark = pytest.mark.reference
 def tensorflow_arrays(config, model):
     """{TensorFlow name: array} of a model, by the table of names."""
     halves = (
-        (names.DISCRIMINATOR, config.num_hidden_layers, model.discriminator),
-        (names.GENERATOR, config.generator_num_hidden_layers, model.generator),
+        ("discriminator", config, model.discriminator),
+        ("generator", config.generator, model.generator),
     )
     arrays = {}
-    for rows, layers, half in halves:
-        tensors = native.tensors_of(half)
-        for row in names.expand(rows, layers):
+    for kind, sizes, half in halves:
+        tensors = native.generator_tensors(half, config)
+        if kind == "discriminator":
+            tensors = native.tensors_of(half)
+        for row in names.model_rows(kind, "tensorflow", sizes):
             if row.native in tensors:
-                parts = np.split(tensors[row.native], len(row.tensorflow), axis=-1)
-                arrays.update(zip(row.tensorflow, parts, strict=True))
+                parts = np.split(tensors[row.native], len(row.names), axis=-1)
+                arrays.update(zip(row.names, parts, strict=True))
     return arrays
 
 

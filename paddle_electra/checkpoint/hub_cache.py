@@ -1,0 +1,67 @@
+"""Quick-load names such as ``hfl/chinese-electra-small-discriminator``, found on this machine.
+
+They are looked up in the cache that the Hugging Face tools fill; nothing is downloaded.  Layout:
+huggingface_hub, "manage your cache".
+"""
+
+import os
+import re
+from pathlib import Path
+
+from ..errors import InputError
+from .names import HALVES
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def looks_like_name(text):
+    """Could this be an ``owner/name``, and is it no path here?"""
+    return _NAME.fullmatch(str(text)) is not None and not Path(text).exists()
+
+
+def cache_folder():
+    """Where the Hugging Face tools keep models here."""
+    if os.environ.get("HF_HUB_CACHE"):
+        return Path(os.environ["HF_HUB_CACHE"])
+    home = os.environ.get("HF_HOME") or Path(
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
+    )
+    return Path(home).expanduser() / "hub"
+
+
+def resolve(name):
+    """{half: folder} of a cached model; {"": folder} for a name that says no half.
+
+    ``hfl/chinese-electra-small`` finds both halves, a name that ends in one of them that half.
+
+    Raises:
+        InputError: it is not in the cache; says where to get the files and where to put them.
+    """
+    found = _snapshot(name)
+    if found is not None:
+        half = next((half for half in HALVES if name.endswith(half)), "")
+        return {half: found}
+    halves = {half: _snapshot(f"{name}-{half}") for half in HALVES}
+    halves = {half: folder for half, folder in halves.items() if folder is not None}
+    if halves:
+        return halves
+    raise InputError(
+        f"{name}: neither a path here nor in the local Hugging Face cache {cache_folder()}; "
+        f"nothing is downloaded: on a machine with a network run `huggingface-cli download {name}` "
+        f"and copy its folder models--{name.replace('/', '--')} into that cache, or put its "
+        f"config.json, vocab.txt and weight file into a folder and give the folder's path"
+    )
+
+
+def _snapshot(name):
+    """The folder of the newest complete download of a model, or None."""
+    folder = cache_folder() / f"models--{name.replace('/', '--')}"
+    try:
+        revision = (folder / "refs" / "main").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        revision = None
+    if revision and (folder / "snapshots" / revision).is_dir():
+        return folder / "snapshots" / revision
+    snapshots = folder / "snapshots"
+    found = sorted(path for path in snapshots.iterdir()) if snapshots.is_dir() else []
+    return max(found, key=lambda path: path.stat().st_mtime) if found else None
