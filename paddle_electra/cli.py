@@ -55,6 +55,11 @@ COMMANDS = {
         "checkpoint.conversion:run_torch_script",
         "half a TensorFlow checkpoint as PyTorch's state dict, with Hugging Face's script's flags",
     ),
+    "validate": Command(
+        "validate:ValidateOptions",
+        "validate:run",
+        "say what a model, shards, a module or task files are, and whether they are sound",
+    ),
     "module build": Command(
         "hub.options:ModuleBuildOptions",
         "hub.packaging:run",

@@ -1,13 +1,25 @@
 """Shared fixtures."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from good_things import made, run_folder  # noqa: F401  (fixtures)
 
 from paddle_electra.runtime import prepare_environment
 
 prepare_environment()
+
+
+def pytest_collection_modifyitems(items):
+    """Tests marked ``bench`` need the other frameworks; without them they are skipped."""
+    missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    if missing:
+        reason = f"install the extra `bench`: {' and '.join(missing)} not installed"
+        for item in items:
+            if "bench" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

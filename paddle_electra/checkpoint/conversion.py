@@ -12,6 +12,7 @@ from .names import COLUMNS, HALVES
 from .report import EPSILON_NOTE, summary
 from .tensors import LazyTensors, lazy, same_bits
 
+_QUICK = 64 << 20  # bytes that need no progress bar
 _WRITERS = {
     "native": native.write_checkpoint,
     "tensorflow": original.write,
@@ -65,7 +66,8 @@ def convert(src, dst, to, half="both", check=False):
             f"pretrained model it was made from"
         )
     size = 2 * sum(_bytes(getattr(checkpoint, name)) for name in HALVES)
-    with progress_bar(f"to {to}", size, unit="B", leave=False) as bar:
+    quick = size < _QUICK
+    with progress_bar(f"to {to}", size, unit="B", leave=False, disable=quick) as bar:
         watched = _watch(checkpoint, bar)
         with atomic_directory(dst) as folder:
             _WRITERS[to](folder, watched)

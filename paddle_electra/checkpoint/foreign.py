@@ -7,7 +7,7 @@ from ..errors import InputError
 from ..files import read_json
 from . import mapping, names, sizes
 from .native import VOCAB, Checkpoint, with_embeddings
-from .tensors import same_bits
+from .tensors import lazy, same_bits
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
@@ -187,7 +187,7 @@ def export_half(checkpoint, kind, column, embeddings):
     if kind == "generator" and not embeddings:
         rows = [row for row in rows if not row.native.startswith(names.EMBEDDINGS_PREFIX)]
     headless = not any(name.startswith("head.") for name in half)
-    return mapping.Exported(half, rows, optional=("head.",) if headless else ())
+    return mapping.Exported(lazy(half), rows, optional=("head.",) if headless else ())
 
 
 def family(config):

@@ -148,8 +148,8 @@ def _run_paddlenlp(half, folder, config, batch):
     from paddlenlp import transformers
 
     inputs = {name: paddle.to_tensor(array) for name, array in batch.items()}
-    # PaddleNLP adds a given two-dimensional mask to the scores as it is.
-    inputs["attention_mask"] = (1.0 - inputs["attention_mask"].astype("float32")) * -1e4
+    if not config.pooler:  # PaddleNLP's ELECTRA, but not its BERT, adds a mask as it is given
+        inputs["attention_mask"] = (1.0 - inputs["attention_mask"].astype("float32")) * -1e4
     place, found = str(folder), {}
     if half == "generator":
         model = transformers.ElectraGenerator.from_pretrained(place)

@@ -12,11 +12,17 @@ from ..errors import InputError
 from .names import HALVES
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_KNOWN = re.compile(r"hfl/.*|.*/.*(electra|bert|rbt).*")
 
 
 def looks_like_name(text):
-    """Could this be an ``owner/name``, and is it no path here?"""
-    return _NAME.fullmatch(str(text)) is not None and not Path(text).exists()
+    """Could this be an ``owner/name``, and neither a path here nor one with a slip in it?"""
+    text = str(text)
+    return (
+        _NAME.fullmatch(text) is not None
+        and not Path(text).exists()
+        and not Path(text).parent.exists()
+    )
 
 
 def cache_folder():
@@ -45,11 +51,19 @@ def resolve(name):
     halves = {half: folder for half, folder in halves.items() if folder is not None}
     if halves:
         return halves
+    if not _KNOWN.fullmatch(name):
+        raise InputError(
+            f"{name}: no such folder or checkpoint, nor a model in the local Hugging Face cache "
+            f"{cache_folder()}"
+        )
+    model = name
+    if "electra" in name and not name.endswith(HALVES):
+        model = f"{name}-{HALVES[0]}"
     raise InputError(
         f"{name}: neither a path here nor in the local Hugging Face cache {cache_folder()}; "
-        f"nothing is downloaded: on a machine with a network run `huggingface-cli download {name}` "
-        f"and copy its folder models--{name.replace('/', '--')} into that cache, or put its "
-        f"config.json, vocab.txt and weight file into a folder and give the folder's path"
+        f"nothing is downloaded: where there is a network run `huggingface-cli download {model}` "
+        f"and copy its folder models--{model.replace('/', '--')} into that cache, or put its "
+        f"config.json, vocab.txt and weight file into a folder and name that"
     )
 
 

@@ -7,6 +7,7 @@
 import shutil
 from pathlib import Path
 
+from ..errors import InputError
 from ..files import read_json, write_json
 from . import mapping
 from .foreign import assemble, config_values, export_half, family, read_half
@@ -78,6 +79,11 @@ def write(folder, checkpoint):
     The original code and TensorFlow load it; there are no optimizer slots.
     """
     config = checkpoint.config
+    if checkpoint.discriminator is None:
+        raise InputError(
+            f"{checkpoint.source}: only a generator; a TensorFlow checkpoint holds a "
+            f"discriminator, whose embeddings the generator uses: convert both halves together"
+        )
     kinds = [kind for kind in ("discriminator", "generator") if getattr(checkpoint, kind)]
     size = named_size(config)
     name = "bert_model.ckpt" if config.pooler else f"electra_{size}" if size else "electra"

@@ -48,7 +48,14 @@ class PretrainOptions:
     output: str = option(help="folder of the run; an unfinished run there is continued")
     hparams: str | None = option(None, "JSON file, or JSON text, of any of these options")
 
-    model_size: str = option("small", "sizes of both networks", tuple(SIZES))
+    init_from: str | None = option(
+        None,
+        "start from the weights of this model, of any format, its optimizer state left aside; a "
+        "discriminator alone gets a fresh generator",
+    )
+    model_size: str | None = option(
+        None, "sizes of both networks; none: those of --init-from, else small", tuple(SIZES)
+    )
     embedding_size: int | None = option(None, "instead of the size's own", least=1)
     hidden_size: int | None = option(None, "instead of the size's own", least=1)
     num_hidden_layers: int | None = option(
@@ -58,7 +65,7 @@ class PretrainOptions:
     generator_hidden_size: int | None = option(None, "units, instead of the size's own", least=1)
 
     learning_rate: float | None = option(
-        None, "peak learning rate; none: by size, 2e-4 for base and large, else 5e-4"
+        None, "peak learning rate; none: by size, 2e-4 for widths from 512 on, else 5e-4"
     )
     num_train_steps: int = option(1_000_000, "optimizer updates of the whole run")
     num_warmup_steps: int | None = option(
@@ -100,9 +107,8 @@ class PretrainOptions:
 
     def __post_init__(self):
         # Settled here so that the settings saved beside a run state the numbers.
-        if self.learning_rate is None:
-            rate = 2e-4 if self.model_size in ("base", "large") else 5e-4
-            object.__setattr__(self, "learning_rate", rate)
+        if self.init_from is None and self.model_size is None:
+            object.__setattr__(self, "model_size", "small")
         if self.num_warmup_steps is None:
             object.__setattr__(self, "num_warmup_steps", min(10_000, self.num_train_steps // 10))
         if self.num_warmup_steps > self.num_train_steps >= 1:

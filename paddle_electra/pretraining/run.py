@@ -1,6 +1,7 @@
 """``paddle-electra pretrain``: the run from settings to the last checkpoint."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import signal
@@ -26,6 +27,7 @@ from .metrics import RtdCounts
 from .order import ExampleOrder
 from .shards import ShardDataset
 from .step import Trainer
+from .warm_start import load_start, read_start, start_config
 
 # These may change between a run and its continuation.  Other attention code or another device
 # computes the same to rounding; the rest does not touch the numbers.
@@ -76,8 +78,12 @@ class Run:
         lower_case = self.dataset.meta["do_lower_case"]
         self.tokenizer = ElectraTokenizer(self.dataset.vocab_file, lower_case)
         self.dataset.check_vocabulary(self.tokenizer.fingerprint)
+        start = None
+        if options.init_from is not None and not state.list_checkpoints(self.output):
+            start = read_start(options, self.dataset)
+        self.config = self._choose_config(start)
+        self.options = options = _settle_rate(options, self.config)
         _check_ranges(options)
-        self.config = model_config(options, self.dataset)
         if self.output.exists() and not self.output.is_dir():
             raise InputError(f"{self.output}: expected a folder for the run, this is a file")
         if not options.dry_run:
@@ -99,6 +105,8 @@ class Run:
         )
         paddle.seed(options.seed)
         self.model = ElectraForPreTraining(self.config, options.gen_weight, options.disc_weight)
+        if start is not None:
+            print("\n".join(load_start(self.model, start)))
         attention = choose_attention(options.attention)
         for half in (self.model.generator, self.model.discriminator):
             half.electra.use_attention(attention)
@@ -106,6 +114,22 @@ class Run:
         self.step = 0
         self.sums = {}
         self.saved_at = self.clock = time.monotonic()
+
+    def _choose_config(self, start):
+        """The sizes of the run; of a warm start that goes on, those of its newest checkpoint."""
+        if self.options.init_from is None:
+            config = model_config(self.options, self.dataset)
+        elif start is None:
+            config = native.load(state.list_checkpoints(self.output)[-1][1]).config
+        else:
+            config = start_config(start, self.options, self.dataset)
+        if self.dataset.max_seq_length > config.max_position_embeddings:
+            raise InputError(
+                f"{self.options.data}: examples have up to {self.dataset.max_seq_length} tokens, "
+                f"the model has {config.max_position_embeddings} positions; build shards with "
+                f"--max-seq-length {config.max_position_embeddings} or less"
+            )
+        return config
 
     def _check_settings(self):
         """Refuse to continue a run with other settings or data; the first difference is named."""
@@ -273,11 +297,7 @@ class Run:
 
 
 def model_config(options, dataset):
-    """The `ElectraConfig` of a run; sizes given as options replace the named size's.
-
-    Raises:
-        InputError: examples longer than the model's positions.
-    """
+    """The `ElectraConfig` of a run; sizes given as options replace the named size's."""
     chosen = {
         name: getattr(options, name)
         for name in ("embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
@@ -291,7 +311,7 @@ def model_config(options, dataset):
         chosen["generator_hidden_size"] = options.generator_hidden_size
         chosen["generator_intermediate_size"] = 4 * options.generator_hidden_size
         chosen["generator_num_attention_heads"] = max(1, options.generator_hidden_size // 64)
-    config = ElectraConfig.from_size(
+    return ElectraConfig.from_size(
         options.model_size,
         dataset.vocab_size,
         hidden_dropout_prob=options.hidden_dropout_prob,
@@ -299,13 +319,14 @@ def model_config(options, dataset):
         do_lower_case=dataset.meta["do_lower_case"],
         **chosen,
     )
-    if dataset.max_seq_length > config.max_position_embeddings:
-        raise InputError(
-            f"{options.data}: examples have up to {dataset.max_seq_length} tokens, the model has "
-            f"{config.max_position_embeddings} positions; build shards with --max-seq-length "
-            f"{config.max_position_embeddings} or less"
-        )
-    return config
+
+
+def _settle_rate(options, config):
+    """The options with a learning rate, so that the settings saved beside a run state it."""
+    if options.learning_rate is not None:
+        return options
+    rate = 2e-4 if config.hidden_size >= 512 else 5e-4
+    return dataclasses.replace(options, learning_rate=rate)
 
 
 def fingerprint(dataset):
