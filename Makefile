@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test test-fast lint bench clean same-python
+.PHONY: demo test test-fast lint bench frameworks clean same-python
 
 demo: $(READY) same-python
 	$(BIN)/paddle-electra demo
@@ -20,6 +20,11 @@ test-fast: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# What the tests marked `bench` compare with: torch, transformers and others.
+frameworks: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python -c "import torch, transformers"
 
 bench: $(READY)
 	$(BIN)/python benchmarks/speed_data.py
