@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ..errors import InputError
 from ..files import read_json
+from ..modeling.config import SIZES
 from . import mapping, names, sizes
 from .native import VOCAB, Checkpoint, with_embeddings
 from .tensors import lazy, same_bits
@@ -95,6 +96,21 @@ def assemble(column, main, generator, vocab, source, tied=None, lower_case=None)
         str(source),
         column,
         tuple(left),
+        tuple(_guess(half) for half in (main, generator) if half and _is_guessed(half)),
+    )
+
+
+def _is_guessed(half):
+    """Is the number of heads neither stated nor that of a named size?"""
+    column = 4 if half.kind == "generator" else 1
+    named = half.sizes[names.HIDDEN] in {size[column] for size in SIZES.values()}
+    return "num_attention_heads" not in half.stated and not named
+
+
+def _guess(half):
+    return (
+        f"no config says how many heads the {half.kind} has, and tensors do not: taken to be "
+        f"{half.sizes['num_attention_heads']}, hidden size / 64; if that is wrong, its outputs are"
     )
 
 

@@ -35,6 +35,7 @@ class Checkpoint(NamedTuple):
         source: where it was read.
         format: "native", or the name of another format.
         left: names of the file's tensors that are no part of the model, such as optimizer slots.
+        notes: what a user should know of how it was read.
         keep: what must live as long as the files are read, such as a temporary folder.
     """
 
@@ -46,6 +47,7 @@ class Checkpoint(NamedTuple):
     source: str
     format: str = "native"
     left: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     keep: Any = None
 
     def need_discriminator(self):

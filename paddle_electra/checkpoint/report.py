@@ -28,7 +28,7 @@ def summary(checkpoint, new=()):
             lines.append(f"loaded  {_describe(half, tensors, checkpoint.config)}")
     lines.append(f"left    {describe_left(checkpoint.left)}")
     lines += [f"new     {text}" for text in new or ("nothing",)]
-    return lines
+    return lines + [f"note    {text}" for text in checkpoint.notes]
 
 
 def _describe(half, tensors, config):

@@ -42,7 +42,7 @@ def examine(checkpoint):
             f"{checkpoint.vocab_file}: {tokenizer.vocab_size} tokens, but the model has "
             f"embeddings for {config.vocab_size}; it is another model's vocabulary"
         )
-    lines = summary(checkpoint)[:-1]  # nothing is new here
+    lines = [line for line in summary(checkpoint) if not line.startswith("new ")]
     if checkpoint.task is not None:
         task = checkpoint.task
         kind, labels = task.get("kind"), task.get("labels")

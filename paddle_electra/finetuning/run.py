@@ -87,6 +87,8 @@ def prepare(options, task):
     """Read the model and the task's files; returns a `Setup`."""
     checkpoint = checkpoints.load(options.model)
     checkpoint.need_discriminator()
+    for note in checkpoint.notes:
+        print(f"note: {options.model}: {note}", file=sys.stderr)
     config = checkpoint.config
     trained_length = (checkpoint.task or {}).get("max_seq_length")
     options = resolve(options, config, task, trained_length)

@@ -1,6 +1,7 @@
 """Text in, answers out: one network, its tokenizer and its labels."""
 
 import os
+import warnings
 
 import numpy as np
 import paddle
@@ -56,6 +57,8 @@ class Predictor:
         given_path = isinstance(source, (str, os.PathLike))
         checkpoint = checkpoints.load(source) if given_path else source
         config, task, source = checkpoint.config, checkpoint.task, checkpoint.source
+        for note in checkpoint.notes:
+            warnings.warn(f"{source}: {note}", stacklevel=2)
         tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
         if task is None:
             network = ElectraModel(config)

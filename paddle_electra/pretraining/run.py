@@ -1,7 +1,6 @@
 """``paddle-electra pretrain``: the run from settings to the last checkpoint."""
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import signal
@@ -15,7 +14,6 @@ from ..checkpoint.runs import PRETRAINING_SETTINGS as SETTINGS
 from ..config import to_dict
 from ..errors import InputError
 from ..files import disk_errors, read_json, write_json
-from ..modeling.config import ElectraConfig
 from ..modeling.electra import ElectraForPreTraining
 from ..progress import progress_bar
 from ..text.tokenizer import ElectraTokenizer
@@ -25,6 +23,7 @@ from ..training.log import TrainingLog
 from .batches import BatchMaker, prefetch
 from .metrics import RtdCounts
 from .order import ExampleOrder
+from .settings import check_ranges, model_config, settle_rate
 from .shards import ShardDataset
 from .step import Trainer
 from .warm_start import load_start, read_start, start_config
@@ -82,8 +81,8 @@ class Run:
         if options.init_from is not None and not state.list_checkpoints(self.output):
             start = read_start(options, self.dataset)
         self.config = self._choose_config(start)
-        self.options = options = _settle_rate(options, self.config)
-        _check_ranges(options)
+        self.options = options = settle_rate(options, self.config)
+        check_ranges(options)
         if self.output.exists() and not self.output.is_dir():
             raise InputError(f"{self.output}: expected a folder for the run, this is a file")
         if not options.dry_run:
@@ -296,39 +295,6 @@ class Run:
         self.sums = saved["sums"]
 
 
-def model_config(options, dataset):
-    """The `ElectraConfig` of a run; sizes given as options replace the named size's."""
-    chosen = {
-        name: getattr(options, name)
-        for name in ("embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
-        if getattr(options, name) is not None
-    }
-    if "hidden_size" in chosen:
-        chosen["intermediate_size"] = 4 * chosen["hidden_size"]
-    if "num_hidden_layers" in chosen:
-        chosen["generator_num_hidden_layers"] = chosen["num_hidden_layers"]
-    if options.generator_hidden_size is not None:
-        chosen["generator_hidden_size"] = options.generator_hidden_size
-        chosen["generator_intermediate_size"] = 4 * options.generator_hidden_size
-        chosen["generator_num_attention_heads"] = max(1, options.generator_hidden_size // 64)
-    return ElectraConfig.from_size(
-        options.model_size,
-        dataset.vocab_size,
-        hidden_dropout_prob=options.hidden_dropout_prob,
-        attention_probs_dropout_prob=options.attention_probs_dropout_prob,
-        do_lower_case=dataset.meta["do_lower_case"],
-        **chosen,
-    )
-
-
-def _settle_rate(options, config):
-    """The options with a learning rate, so that the settings saved beside a run state it."""
-    if options.learning_rate is not None:
-        return options
-    rate = 2e-4 if config.hidden_size >= 512 else 5e-4
-    return dataclasses.replace(options, learning_rate=rate)
-
-
 def fingerprint(dataset):
     """One hash of all shards' checksums."""
     sums = json.dumps([shard["sha256"] for shard in dataset.meta["shards"]], sort_keys=True)
@@ -343,46 +309,6 @@ def save_settings(options, dataset, output):
         "shards": fingerprint(dataset),
     }
     write_json(output / SETTINGS, settings)
-
-
-_AT_LEAST_ONE = (
-    "num_train_steps",
-    "train_batch_size",
-    "gradient_accumulation_steps",
-    "eval_batch_size",
-    "log_every",
-    "save_checkpoints_steps",
-    "keep_checkpoint_max",
-)
-_NOT_NEGATIVE = (
-    "gen_weight",
-    "disc_weight",
-    "save_checkpoints_minutes",
-    "num_warmup_steps",
-    "eval_examples",
-    "eval_every",
-    "weight_decay_rate",
-)
-_SHARES = ("mask_prob", "hidden_dropout_prob", "attention_probs_dropout_prob")
-
-
-def _check_ranges(options):
-    """Raise `InputError` for a number out of its range, naming the option."""
-    for names, fits, wanted in (
-        (_AT_LEAST_ONE, lambda value: value >= 1, "at least 1"),
-        (_NOT_NEGATIVE, lambda value: value >= 0, "0 or more"),
-        (_SHARES, lambda value: 0 <= value < 1, "at least 0 and below 1"),
-        (("learning_rate", "max_gradient_norm"), lambda value: value > 0, "above 0"),
-    ):
-        for name in names:
-            value = getattr(options, name)
-            if not fits(value):
-                raise InputError(f"--{name.replace('_', '-')} {value}: expected {wanted}")
-    if options.gradient_accumulation_steps > options.train_batch_size:
-        raise InputError(
-            f"--gradient-accumulation-steps {options.gradient_accumulation_steps}: more parts than "
-            f"the --train-batch-size {options.train_batch_size} has examples"
-        )
 
 
 @contextlib.contextmanager

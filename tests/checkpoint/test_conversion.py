@@ -152,6 +152,7 @@ def test_slots_are_left_and_said(made, tmp_path, capsys):
     assert main(["convert", str(tmp_path / "tf"), str(tmp_path / "out"), "--to", "native"]) == 0
     count = len(tensors)
     said = capsys.readouterr().out
+    assert "note " not in said  # the configs tell the heads
     wanted = f"left    {count} optimizer slots adam_m, {count} optimizer slots adam_v, global_step"
     assert wanted in said
     assert f"check   {len(made[1].discriminator) + len(made[1].generator)} tensors" in said

@@ -266,7 +266,10 @@ def test_without_a_config_heads_are_a_guess_and_the_rest_is_not(tmp_path, model)
     folder = write(tmp_path / "out", model) / "discriminator"
     stated = checkpoint.load(folder).config.to_dict()
     (folder / "config.json").unlink()
-    guessed = checkpoint.load(folder).config.to_dict()
+    loaded = checkpoint.load(folder)
+    (note,) = loaded.notes
+    assert note.startswith("no config says how many heads the discriminator has")
+    guessed = loaded.config.to_dict()
     differ = {key for key in stated if stated[key] != guessed[key]}
     assert differ <= {"num_attention_heads", "generator_num_attention_heads"}
 
