@@ -45,6 +45,11 @@ COMMANDS = {
         "finetuning.run:run",
         "fine-tune a pretrained model on a task and score it",
     ),
+    "evaluate": Command(
+        "finetuning.reading_scores:EvaluateOptions",
+        "finetuning.reading_scores:run",
+        "score answers to CMRC 2018 or DRCD as the official script does",
+    ),
     "convert": Command(
         "checkpoint.options:ConvertOptions",
         "checkpoint.conversion:run",
