@@ -3,11 +3,12 @@
 import shutil
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputError
 from ..files import disk_errors
+from .limits import reason, shown
+from .zips import DAMAGE, check_name, open_zip
 
 _WANTED = (".index", ".json", ".txt", ".safetensors", ".bin", ".pdparams")
 _SMALL = (".index", ".json", ".txt")
@@ -30,62 +31,92 @@ def unpack(path):
         InputError: damaged, hostile, or without a checkpoint; names the archive and the member.
     """
     path = Path(path)
+    temporary = tempfile.TemporaryDirectory(prefix="paddle-electra-")
+    folder = Path(temporary.name) / path.name  # so that messages about its files name the archive
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             members = _choose(path, archive.infolist())
-            temporary = tempfile.TemporaryDirectory(prefix="paddle-electra-")
-            with disk_errors(Path(temporary.name)):
+            for member in archive.infolist():
+                check_name(archive, member)
+            with disk_errors(folder):
+                folder.mkdir()
                 for member, name in members:
-                    target = Path(temporary.name) / name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    with archive.open(member) as source, open(target, "wb") as out:
-                        shutil.copyfileobj(source, out, 1 << 20)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path}: not a readable zip archive ({error})") from None
-    except (ValueError, OverflowError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable zip archive ({error})") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    return Path(temporary.name), temporary
+                    _extract(archive, member, folder / name)
+    except DAMAGE as error:
+        temporary.cleanup()
+        raise InputError(f"{path}: not a readable zip archive ({reason(error)})") from None
+    except BaseException:
+        temporary.cleanup()
+        raise
+    return folder, temporary
+
+
+def _extract(archive, member, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(member) as source, open(target, "wb") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
+    if target.stat().st_size != member.file_size:  # `zipfile` lets a shorter one pass
+        raise zipfile.BadZipFile(f"member {shown(member.filename)} is cut short")
 
 
 def _choose(path, members):
     """[(member, relative path)] of what is unpacked."""
     if len(members) > _MOST_MEMBERS:
-        raise InputError(f"{path}: {len(members)} members; a checkpoint has a few")
-    chosen, seen, total = [], set(), 0
+        raise InputError(f"{path}: {len(members):,} members; a checkpoint has a few")
+    chosen, total, size = {}, 0, path.stat().st_size
     for member in members:
-        name = member.filename.replace("\\", "/")
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or ":" in name.partition("/")[0]:
-            raise InputError(f"{path}: member {name!r} would lie outside the archive's folder")
-        if member.external_attr >> 16 & 0o170000 == 0o120000:
-            raise InputError(f"{path}: member {name!r} is a link")
-        if member.is_dir() or not _is_wanted(parts[-1]) or "__MACOSX" in parts:
+        name = _safe_name(path, member)
+        if name is None:
             continue
-        if len(parts) > 8 or len(name) > 240:
-            raise InputError(f"{path}: member {name[:60]!r}...: too deep or too long a path")
-        if name in seen:
+        if name in chosen:
             raise InputError(f"{path}: member {name!r} stands there twice")
-        seen.add(name)
-        _check_size(path, member)
+        _check_size(path, member, size)
         total += member.file_size
-        chosen.append((member, name))
-    size = path.stat().st_size
+        chosen[name] = member
     if total > max(_HARMLESS, _LARGEST_RATIO * size):
         raise InputError(f"{path}: would unpack to {total:,} bytes from {size:,}; not a checkpoint")
-    return chosen
+    for parent in {str(parent) for name in chosen for parent in PurePosixPath(name).parents}:
+        if parent in chosen:
+            raise InputError(f"{path}: member {parent!r} is a file and a folder")
+    return [(member, name) for name, member in chosen.items()]
+
+
+def _safe_name(path, member):
+    """Where a member goes, below the folder; None for what is not wanted.
+
+    Raises:
+        InputError: a link, or a name that leads outside or is none.
+    """
+    name = member.filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
+    if name.startswith("/") or ".." in parts or ":" in name.partition("/")[0]:
+        raise InputError(f"{path}: member {shown(name)} would lie outside the archive's folder")
+    if member.external_attr >> 16 & 0o170000 == 0o120000:
+        raise InputError(f"{path}: member {shown(name)} is a link")
+    if not parts or member.is_dir() or not _is_wanted(parts[-1]) or "__MACOSX" in parts:
+        return None
+    if len(parts) > 8 or len(name.encode("utf-8")) > 240:
+        raise InputError(f"{path}: member {shown(name)} has too deep or too long a path")
+    if not name.isprintable() or "\0" in member.orig_filename:
+        raise InputError(f"{path}: member {shown(member.orig_filename)} has a name that is none")
+    return "/".join(parts)
 
 
 def _is_wanted(name):
     return name.endswith(_WANTED) or ".data-" in name or name == "checkpoint"
 
 
-def _check_size(path, member):
+def _check_size(path, member, archive_size):
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(
+            f"{path}: member {shown(member.filename)} is packed in a way not read here; pack it "
+            f"with an ordinary zip program"
+        )
     small = member.filename.endswith(_SMALL) or member.filename.endswith("checkpoint")
     expanded = member.file_size > max(1 << 20, _LARGEST_RATIO * member.compress_size)
-    if small and (member.file_size > _LARGEST_SMALL or expanded):
+    large = small and (member.file_size > _LARGEST_SMALL or expanded)
+    if large or member.compress_size > archive_size:
         raise InputError(
-            f"{path}: member {member.filename!r} would be {member.file_size:,} bytes; "
+            f"{path}: member {shown(member.filename)} would be {member.file_size:,} bytes; "
             f"not part of a checkpoint"
         )

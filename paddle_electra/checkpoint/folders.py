@@ -20,6 +20,7 @@ from .foreign import (
     read_half,
     read_lower_case,
 )
+from .limits import shown
 from .mapping import has_half
 from .native import CONFIG, VOCAB
 from .pdparams import PdparamsFile
@@ -74,15 +75,26 @@ def find_weights(folder):
 
 def find_pair(folder):
     """{"discriminator": folder, "generator": folder} of the halves below a folder, or {}."""
-    pair = {}
+    pair, without = {}, {}
     for path in sorted(Path(folder).iterdir()) if Path(folder).is_dir() else ():
         for half in names.HALVES:
-            if path.is_dir() and path.name.endswith(half) and find_weights(path):
+            if not path.is_dir() or not path.name.endswith(half):
+                continue
+            if find_weights(path) is None:
+                if any((path / name).is_file() for name in (CONFIG, OLD_CONFIG)):
+                    without[half] = path
+            else:
                 if half in pair:
                     raise InputError(
                         f"{folder}: two {half}s, {pair[half].name} and {path.name}; name one model"
                     )
                 pair[half] = path
+    for half, path in without.items():  # not silently the other half alone
+        if pair and half not in pair:
+            raise InputError(
+                f"{path}: a {half}'s config without its weights; put {SAFETENSORS}, {PDPARAMS} or "
+                f"{TORCH} there, or name the other half alone: {pair.popitem()[1]}"
+            )
     return pair
 
 
@@ -155,7 +167,7 @@ def _canonical(file):
     """
     scope = next((scope for scope in _SCOPES if scope + _WORDS in file), None)
     if scope is None:
-        listed = ", ".join(sorted(file)[:3])
+        listed = ", ".join(shown(name) for name in sorted(file)[:3])
         raise InputError(
             f"{file.source}: no embeddings of an ELECTRA or BERT model in it (looked for "
             f"electra.{_WORDS} and the like; it has {listed}, ...)"

@@ -59,6 +59,8 @@ def assemble(column, main, generator, vocab, source, tied=None, lower_case=None)
         lower_case: what a tokenizer's config says of ``do_lower_case``; None for nothing.
     """
     stated = {**(generator.stated if generator else {}), **(main.stated if main else {})}
+    if generator and tied:
+        _check_no_embeddings(generator.file, column, source)
     if tied is None:
         tied = bool(main and generator) and _same_embeddings(main.file, generator.file, column)
     try:
@@ -82,6 +84,7 @@ def assemble(column, main, generator, vocab, source, tied=None, lower_case=None)
         rows = [row for row in rows if not _absent(row, half, tied, config)]
         halves[half.kind] = mapping.Imported(half.file, rows, of)
     left = [name for key, file in files.items() for name in file if name not in used[key]]
+    _check_whole(main, generator, left, column, source)
     for name in left:
         if "embeddings_project" in name and "/adam_" not in name:
             raise InputError(
@@ -98,6 +101,31 @@ def assemble(column, main, generator, vocab, source, tied=None, lower_case=None)
         tuple(left),
         tuple(_guess(half) for half in (main, generator) if half and _is_guessed(half)),
     )
+
+
+def _check_no_embeddings(file, column, source):
+    """A file without the generator's word embeddings must not have the rest of its embeddings."""
+    for row in names.rows("generator", column):
+        if row.native.startswith(names.EMBEDDINGS_PREFIX):
+            for name in row.names:
+                if name in file:
+                    raise InputError(
+                        f"{source}: tensor {name!r} is there, but the generator's word embeddings "
+                        f"are not"
+                    )
+
+
+def _check_whole(main, generator, left, column, source):
+    """Where one file holds both halves, neither may come without its head."""
+    if main and generator and main.file is generator.file and main.headless:
+        raise InputError(f"{source}: the discriminator's head is missing, the generator is there")
+    scopes = {half: names.SCOPES[half][names.COLUMNS.index(column)] for half in names.HALVES}
+    if generator is None and scopes["generator"] != scopes["discriminator"]:
+        for name in left:
+            if name.startswith(scopes["generator"]) and "/adam_" not in name:
+                raise InputError(
+                    f"{source}: tensor {name!r} is there, but the generator's head is missing"
+                )
 
 
 def _is_guessed(half):

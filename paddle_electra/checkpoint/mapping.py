@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import InputError
 from . import names
-from .tensors import LazyTensors, Spec
+from .tensors import LazyTensors, Spec, copy_transposed
 
 
 def _native_shape(row, shape):
@@ -55,11 +55,12 @@ class Imported(LazyTensors):
     def read(self, name):
         row = self.rows[name]
         parts = [self.file.read(part) for part in row.names]
-        if row.transposed:
-            parts = [part.T for part in parts]
-        if len(parts) > 1:
-            return np.concatenate(parts, axis=-1)
-        return np.ascontiguousarray(parts[0])
+        if not row.transposed:
+            return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+        whole = np.empty(*self.specs[name])
+        for part, place in zip(parts, np.split(whole, len(parts), axis=-1), strict=True):
+            copy_transposed(part, place)
+        return whole
 
 
 class Exported(LazyTensors):
@@ -92,10 +93,21 @@ class Exported(LazyTensors):
 
     def read(self, name):
         row, number = self.places[name]
-        if self._last[0] != row.native:  # the parts of one tensor are asked for one after another
+        whole = self._read_whole(row)
+        part = np.split(whole, len(row.names), axis=-1)[number] if len(row.names) > 1 else whole
+        if not row.transposed:
+            return np.ascontiguousarray(part)
+        array = np.empty(*self.specs[name])
+        copy_transposed(part, array)
+        return array
+
+    def _read_whole(self, row):
+        """Our tensor; one of several parts is kept, as they are asked for one after another."""
+        if len(row.names) == 1:
+            return self.half.read(row.native)
+        if self._last[0] != row.native:
             self._last = (row.native, self.half.read(row.native))
-        array = np.split(self._last[1], len(row.names), axis=-1)[number]
-        return np.ascontiguousarray(array.T if row.transposed else array)
+        return self._last[1]
 
 
 def has_half(specs, half, column):

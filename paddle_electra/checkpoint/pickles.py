@@ -8,11 +8,18 @@ everything else is refused.
 
 import pickle
 import pickletools
+import re
 import struct
 from typing import NamedTuple
 
+from .limits import reason, shown
+
 _LARGE = 4096  # bytes; longer strings of bytes stay in the file until they are asked for
-_MOST_NUMBERS = 1 << 20  # instructions in one pickle
+# A state dict takes some 50 a tensor; one byte of file can be 100 bytes of memory.
+_MOST_INSTRUCTIONS = 1 << 17
+_LONGEST_LINE = 4096
+_LARGEST_NUMBER = 128  # bits
+_ABOVE_LATIN_1 = re.compile(rb"[\xc4-\xff]")  # in UTF-8
 
 
 class Global(NamedTuple):
@@ -51,7 +58,8 @@ def read_pickle(handle, end, call, build=None, persistent=None):
         persistent: ``persistent(identifier) -> value``.
     Returns:
         dicts, lists, tuples, text, numbers and whatever ``call`` made of the rest.  A string of
-        bytes longer than 4096 is a `Blob`.
+        bytes longer than 4096 is a `Blob`; a number has at most 128 bits, and what is nested may be
+        so without end.
     Raises:
         PickleError: damaged, too long, or it holds anything else.
     """
@@ -61,7 +69,7 @@ def read_pickle(handle, end, call, build=None, persistent=None):
     except PickleError:
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise PickleError(f"damaged at byte {handle.tell()} ({error})") from None
+        raise PickleError(f"damaged at byte {handle.tell()} ({reason(error)})") from None
 
 
 class _Bounded:
@@ -76,7 +84,7 @@ class _Bounded:
         return self.handle.read(size)
 
     def readline(self):
-        return self.handle.readline(min(self.end - self.handle.tell(), 1 << 16))
+        return self.handle.readline(max(0, min(self.end - self.handle.tell(), _LONGEST_LINE)))
 
     def blob(self, size):
         place = self.handle.tell()
@@ -94,30 +102,41 @@ class _Machine:
         self.stack, self.memo = [], {}
 
     def run(self):
-        for _ in range(_MOST_NUMBERS):
+        for _ in range(_MOST_INSTRUCTIONS):
             code = self.file.read(1)
             instruction = pickletools.code2op.get(code.decode("latin-1"))
-            if instruction is None:
-                raise PickleError(f"unknown instruction {code!r}")
-            name = instruction.name
+            name = instruction.name if instruction else f"{code!r}"
+            method = getattr(self, f"_do_{name.lower()}", None)
             if name == "STOP":
                 return self._pop()
-            if name in ("BINBYTES", "BINBYTES8"):
-                width = "<I" if name == "BINBYTES" else "<Q"
-                (size,) = struct.unpack(width, self.file.read(struct.calcsize(width)))
-                self._push(self.file.read(size) if size <= _LARGE else self.file.blob(size))
-                continue
-            argument = instruction.arg.reader(self.file) if instruction.arg else None
-            method = getattr(self, f"_do_{name.lower()}", None)
-            if method is not None:
-                method(argument)
+            if name in _STRINGS:
+                self._push(self._string(*_STRINGS[name]))
             elif name in _CONSTANTS:
                 self._push(_CONSTANTS[name])
-            elif name in _VALUES:
-                self._push(argument)
-            elif name not in _NOTHING:
+            elif method is None and name not in _VALUES and name not in _NOTHING:
                 raise PickleError(f"instruction {name} has no place in a file of arrays")
+            else:
+                argument = instruction.arg.reader(self.file) if instruction.arg else None
+                if method is not None:
+                    method(argument)
+                elif name in _VALUES:
+                    self._push_value(argument)
         raise PickleError("it is endless")
+
+    def _string(self, width, is_text):
+        (size,) = struct.unpack(width, self.file.read(struct.calcsize(width)))
+        if not is_text:
+            return self.file.read(size) if size <= _LARGE else self.file.blob(size)
+        data = self.file.read(size)
+        # One sign above Latin-1 makes every sign of a text two or four bytes long.
+        if size > _LARGE and _ABOVE_LATIN_1.search(data):
+            raise PickleError(f"a text of {size:,} bytes is neither a name nor numbers")
+        return data.decode("utf-8", "surrogatepass")
+
+    def _push_value(self, value):
+        if isinstance(value, int) and value.bit_length() > _LARGEST_NUMBER:
+            raise PickleError("a number is too large")
+        self._push(value)
 
     def _push(self, value):
         self.stack.append(value)
@@ -181,7 +200,7 @@ class _Machine:
             if not isinstance(key, (str, int)):
                 raise PickleError(f"a key is {type(key).__name__}, expected text")
             if key in target:
-                raise PickleError(f"key {key!r} occurs twice")
+                raise PickleError(f"key {shown(key)} occurs twice")
             target[key] = value
 
     def _do_append(self, _):
@@ -233,6 +252,15 @@ class _Machine:
         self._push(self.persistent(identifier))
 
 
+# Strings of bytes and of text, and how their length is written.
+_STRINGS = {
+    "SHORT_BINBYTES": ("<B", False),
+    "BINBYTES": ("<I", False),
+    "BINBYTES8": ("<Q", False),
+    "SHORT_BINUNICODE": ("<B", True),
+    "BINUNICODE": ("<I", True),
+    "BINUNICODE8": ("<Q", True),
+}
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _VALUES = {
     "INT",
@@ -245,10 +273,6 @@ _VALUES = {
     "FLOAT",
     "BINFLOAT",
     "UNICODE",
-    "BINUNICODE",
-    "SHORT_BINUNICODE",
-    "BINUNICODE8",
-    "SHORT_BINBYTES",
     "BINSTRING",
     "SHORT_BINSTRING",
 }
@@ -257,10 +281,10 @@ _NOTHING = {"PROTO", "FRAME"}
 
 def refuse(function):
     """Raise the `PickleError` for a name that no file of arrays has."""
-    raise PickleError(
-        f"it calls {function.module}.{function.name}, which no file of weights needs; nothing of "
-        f"it was run"
-    )
+    called = f"{function.module}.{function.name}"
+    if not called.isprintable() or len(called) > 80:
+        called = shown(called)
+    raise PickleError(f"it calls {called}, which no file of weights needs; nothing of it was run")
 
 
 # Writing: instructions as bytes, so that arrays need not be in memory all at once.

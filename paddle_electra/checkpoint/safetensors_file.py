@@ -1,6 +1,7 @@
 """safetensors files: read tensor by tensor, written tensor by tensor."""
 
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from ..errors import InputError
-from ..files import read_json
+from .limits import LONGEST_NAME, check_tensors, reason, shown
 from .tensors import LazyTensors, Spec, join_shards, lazy, widen_bfloat16
 
 INDEX_SUFFIX = ".index.json"
@@ -28,15 +29,19 @@ _DTYPES = {
     "BOOL": "?",
 }
 _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
-_LARGEST_HEADER = 16 << 20
-_CHECKSUM = "crc32 of "  # + the tensor's name: a key of the metadata of files we wrote
+# A description takes some 150 bytes a tensor; parsed, what stands between two commas can take 250.
+_LARGEST_JSON = 2 << 20
+_MOST_COMMAS = 1 << 16
+# Keys of the metadata of files we wrote.
+_CHECKSUM = "crc32 of "  # + the tensor's name
+_HEADER_CHECKSUM = "crc32: names, shapes, types, offsets"
 
 
 class SafetensorsFile(LazyTensors):
     """A safetensors file.
 
     bfloat16 tensors come as the float32 arrays of the same numbers.  Files that `write` made carry
-    a checksum of every tensor, which is verified when the tensor is read.
+    checksums: of the description of all tensors, and of every tensor, verified when it is read.
 
     Raises:
         InputError: missing, damaged or of a data type not known here; names the file.
@@ -45,26 +50,28 @@ class SafetensorsFile(LazyTensors):
     def __init__(self, path):
         self.path = Path(path)
         try:
+            with open(path, "rb") as handle:
+                size = int.from_bytes(handle.read(8), "little")
+                if size > _LARGEST_JSON:
+                    raise ValueError(f"its header claims {size:,} bytes")
+                header = _parse(handle.read(size))
             with safe_open(str(path), framework="np"):  # the library judges the whole header
                 pass
-            with open(path, "rb") as handle:
-                (size,) = struct.unpack("<Q", handle.read(8))
-                if size > _LARGEST_HEADER:
-                    raise ValueError(f"its header claims {size} bytes")
-                header = json.loads(handle.read(size))
-            self.metadata = header.pop("__metadata__", None) or {}
+            if not all(isinstance(entry, dict) for entry in header.values()):
+                raise ValueError("its header is no object of objects")
+            self.metadata = header.pop("__metadata__", {})
             self._start = 8 + size
             self._entries = {name: (e["dtype"], *e["data_offsets"]) for name, e in header.items()}
             shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
-        except (SafetensorError, OSError, ValueError, RecursionError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{path}: not a readable safetensors file ({reason})") from None
+            check_tensors(shapes)
+            _verify(header, self.metadata)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise InputError(f"{path}: not a readable safetensors file ({reason(error)})") from None
         specs = {}
-        for name, (code, begin, _) in sorted(self._entries.items(), key=lambda item: item[1][1]):
+        for name, (code, _, _) in sorted(self._entries.items(), key=lambda item: item[1][1]):
             if code != "BF16" and code not in _DTYPES:
                 raise InputError(f"{path}: tensor {name!r} has the unknown data type {code}")
             specs[name] = Spec(shapes[name], np.dtype(_DTYPES.get(code, "<f4")))
-            del begin
         super().__init__(specs, path)
 
     def read(self, name):
@@ -86,6 +93,47 @@ class SafetensorsFile(LazyTensors):
         return np.frombuffer(data, dtype).reshape(shape)
 
 
+def _parse(data):
+    """A JSON object from bytes: no key twice, nothing nested without end, and not too much.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if len(data) > _LARGEST_JSON or data.count(b",") > _MOST_COMMAS:
+        raise ValueError("it describes more than any model has")
+    try:
+        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("its description is nested too deep") from None
+    if not isinstance(value, dict):
+        raise ValueError("expected a JSON object")
+    return value
+
+
+def _object(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a name stands twice in its description")
+    return values
+
+
+def _verify(header, metadata):
+    """Raise `ValueError` unless the checksums in the metadata are those of this header, or none."""
+    named = {key.removeprefix(_CHECKSUM) for key in metadata if key.startswith(_CHECKSUM)}
+    whole = metadata.get(_HEADER_CHECKSUM)
+    if (named or whole is not None) and named != header.keys():
+        raise ValueError("its tensors are not those that it has checksums of")
+    if whole is not None and whole != _checksum_of(header):
+        raise ValueError("the checksum of its header is wrong; fetch the file again")
+
+
+def _checksum_of(header):
+    text = json.dumps(
+        [[name, e["dtype"], e["shape"], e["data_offsets"]] for name, e in sorted(header.items())]
+    )
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
 def read(path):
     """A safetensors file, or the shards that a ``.index.json`` names, as `LazyTensors`.
 
@@ -100,14 +148,23 @@ def read(path):
 
 def read_sharded(index, reader):
     """The shards named in the ``weight_map`` of an index, each opened by ``reader``."""
-    where = read_json(index, keys=("weight_map",))["weight_map"]
-    if not isinstance(where, dict) or not all(isinstance(file, str) for file in where.values()):
-        raise InputError(f"{index}: weight_map: expected an object of tensor names and file names")
+    try:
+        with open(index, "rb") as handle:
+            where = _parse(handle.read(_LARGEST_JSON + 1)).get("weight_map")
+        if not isinstance(where, dict) or not where:
+            raise ValueError("weight_map: expected an object of tensor names and file names")
+        if not all(isinstance(file, str) for file in where.values()):
+            raise ValueError("weight_map: expected names of files")
+        check_tensors(dict.fromkeys(where, ()))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{index}: not a readable index of shards ({reason(error)})") from None
     shards = {}
     for file in sorted(set(where.values())):
-        if Path(file).name != file:
-            raise InputError(f"{index}: weight_map names {file!r}, which is not a file beside it")
-        if not (index.parent / file).is_file():
+        if Path(file).name != file or not file.isprintable() or len(file) > LONGEST_NAME:
+            raise InputError(
+                f"{index}: weight_map names {shown(file)}, which is not a file beside it"
+            )
+        if not os.path.isfile(index.parent / file):  # False for odd names, too
             raise InputError(
                 f"{index.parent / file}: this shard, named in {index.name}, is missing"
             )
@@ -129,7 +186,8 @@ def write(path, tensors, metadata=None, checksums=True):
 
     Args:
         metadata: {text: text} for the header.
-        checksums: add a CRC-32 of every tensor to the metadata, for `SafetensorsFile`.
+        checksums: add a CRC-32 of every tensor and of their description to the metadata, for
+            `SafetensorsFile`.
     """
     tensors = lazy(tensors)
     metadata = dict(metadata or {})
@@ -141,6 +199,8 @@ def write(path, tensors, metadata=None, checksums=True):
         offset = ends[1]
         if checksums:
             metadata[_CHECKSUM + name] = "0" * 8
+    if checksums:
+        metadata[_HEADER_CHECKSUM] = _checksum_of(header)
     with open(path, "wb") as handle:
         start = _write_header(handle, header, metadata)
         for name, spec in tensors.specs.items():

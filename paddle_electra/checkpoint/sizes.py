@@ -26,6 +26,7 @@ _NUMBERS = (
     "layer_norm_eps",
 )
 _GELU = ("gelu", "gelu_python")  # both names of the exact one
+_MOST_LAYERS = 1000  # so that names without tensors cannot make a table of millions
 
 
 def infer(specs, half, column, source):
@@ -64,6 +65,10 @@ def _count_layers(specs, rows, source):
     layered = next(name for row in rows for name in row.names if "{}" in name)
     start = layered.partition("{}")[0]
     numbers = {match[1] for name in specs if (match := re.match(rf"{start}(\d+)[./]", name))}
+    if len(numbers) > _MOST_LAYERS:
+        raise InputError(
+            f"{source}: its names number {len(numbers):,} layers; no model has that many"
+        )
     for layer in range(len(numbers)):
         if str(layer) not in numbers:
             raise InputError(

@@ -14,7 +14,11 @@ _MAGIC = 0xDB4775248B80FB57
 _RAW, _SNAPPY = 0, 1
 _RESTART_EVERY = 16
 _BLOCK_SIZE = 256 << 10  # as TensorFlow's own
-_LARGEST_BLOCK = 16 << 20
+_LARGEST_BLOCK = 4 << 20
+# What all records together may come to: keys share their beginnings, and blocks are compressed.
+_LARGEST_CONTENT = 4 << 20
+_MOST_RECORDS = 20_000
+_LONGEST_KEY = 1024
 
 
 def mask(crc):
@@ -26,6 +30,8 @@ def read_varint(data, position):
     """(number, next position)."""
     value = shift = 0
     while True:
+        if position >= len(data):
+            raise ValueError("it ends in the middle of a number")
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
@@ -50,7 +56,7 @@ def read_table(data):
     """(key, value) of every record, in order.
 
     Raises:
-        ValueError, IndexError, struct.error: damaged.
+        ValueError: damaged, or far more than a checkpoint's index.
     """
     if len(data) < _FOOTER_SIZE:
         raise ValueError("the file is too short")
@@ -61,19 +67,21 @@ def read_table(data):
     _, position = read_varint(footer, position)
     offset, position = read_varint(footer, position)
     size, _ = read_varint(footer, position)
-    before = None
+    before, count, total = None, 0, 0
     for _, handle in _read_block(data, offset, size):
         block_offset, position = read_varint(handle, 0)
         block_size, _ = read_varint(handle, position)
         for key, value in _read_block(data, block_offset, block_size):
             if before is not None and key <= before:
                 raise ValueError("its records are out of order")
-            before = key
+            before, count, total = key, count + 1, total + len(key) + len(value)
+            if count > _MOST_RECORDS or total > _LARGEST_CONTENT:
+                raise ValueError("it has more records than any checkpoint")
             yield key, value
 
 
 def _read_block(data, offset, size):
-    """(key, value) of every record of one block; keys share prefixes with the one before."""
+    """(key, value) of every record of one block, at least one; keys share prefixes."""
     block, trailer = data[offset : offset + size], data[offset + size : offset + size + 5]
     if len(block) != size or len(trailer) != 5:
         raise ValueError("a block reaches past the end of the file")
@@ -84,8 +92,12 @@ def _read_block(data, offset, size):
         block = decompress(block, _LARGEST_BLOCK)
     elif kind != _RAW:
         raise ValueError(f"its blocks are compressed by an unknown method ({kind})")
+    if len(block) < 4:
+        raise ValueError("a block is too short")
     restarts = struct.unpack("<I", block[-4:])[0]
     end = len(block) - 4 - 4 * restarts
+    if end <= 0:  # a block that is read again and again must at least be out of order
+        raise ValueError("a block has no records")
     position, key = 0, b""
     while position < end:
         shared, position = read_varint(block, position)
@@ -93,6 +105,8 @@ def _read_block(data, offset, size):
         length, position = read_varint(block, position)
         if shared > len(key) or position + fresh + length > end:
             raise ValueError("a record reaches past its block")
+        if shared + fresh > _LONGEST_KEY:
+            raise ValueError(f"a key has {shared + fresh} bytes")
         key = key[:shared] + block[position : position + fresh]
         position += fresh
         yield key, block[position : position + length]

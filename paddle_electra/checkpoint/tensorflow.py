@@ -5,6 +5,7 @@ shard, offset, size and checksum; ``NAME.data-0000N-of-0000M`` holds raw little-
 Format: tensorflow/core/protobuf/tensor_bundle.proto.
 """
 
+import os
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -13,11 +14,14 @@ import numpy as np
 from crc32c import crc32c
 
 from ..errors import InputError
+from .limits import MOST_AXES, check_tensors, reason
 from .sstable import mask, read_table, read_varint, varint, write_table
 from .tensors import LazyTensors, Spec, lazy, widen_bfloat16
 
 STATE_FILE = "checkpoint"
-_LARGEST_INDEX = 64 << 20
+_LARGEST_INDEX = 8 << 20
+_LONGEST_ENTRY = 4096
+_MOST_SHARDS = 99_999
 _BFLOAT16 = 14
 _DTYPES = {
     1: "<f4",
@@ -50,7 +54,7 @@ def find_prefix(path):
     if path.is_dir():
         named = _named_by_state_file(path)
         found = sorted(path.glob("*.index"))
-        if named is not None and Path(f"{named}.index").is_file():
+        if named is not None and os.path.isfile(f"{named}.index"):  # False for odd names, too
             return named
         if len(found) > 1:
             names = ", ".join(file.stem for file in found)
@@ -71,7 +75,9 @@ def _named_by_state_file(folder):
     state = folder / STATE_FILE
     if not state.is_file():
         return None
-    for line in state.read_text("utf-8", errors="replace").splitlines():
+    with open(state, "rb") as handle:
+        text = handle.read(1 << 16).decode("utf-8", errors="replace")
+    for line in text.splitlines():
         if line.startswith("model_checkpoint_path:"):
             return folder / Path(line.split(":", 1)[1].strip().strip('"')).name
     return None
@@ -101,16 +107,15 @@ class TensorBundle(LazyTensors):
             if len(data) > _LARGEST_INDEX:
                 raise ValueError(f"more than {_LARGEST_INDEX >> 20} MB")
             pairs = dict(read_table(data))
-            header = _read_message(pairs.pop(b""))
-            self.shards = header.get(1, [1])[0]
-            if header.get(2, [0])[0] != 0:
-                raise ValueError("its numbers are big-endian")
+            self.shards = _read_header(pairs.pop(b"", b""))
             self.entries = {
                 name.decode("utf-8"): _read_entry(value) for name, value in pairs.items()
             }
-        except (KeyError, IndexError, ValueError, TypeError, struct.error) as error:
+            check_tensors({name: entry.shape for name, entry in self.entries.items()})
+            _check_places(self.entries)
+        except (ValueError, struct.error) as error:
             raise InputError(
-                f"{self.index_file}: not a readable TensorFlow checkpoint index ({error})"
+                f"{self.index_file}: not a readable TensorFlow checkpoint index ({reason(error)})"
             ) from None
         known = [item for item in self.entries.items() if item[1].code in _DTYPES]
         known.sort(key=lambda item: (item[1].shard, item[1].offset))
@@ -219,13 +224,45 @@ def _read_message(data):
     return fields
 
 
+def _only(fields, number, kind=int):
+    """The value of a field that is there at most once; of a missing one 0, or no bytes."""
+    values = fields.get(number, [kind()])
+    if len(values) != 1 or not isinstance(values[0], kind):
+        raise ValueError(f"field {number} of a description is not what it should be")
+    return values[0]
+
+
+def _read_header(data):
+    """A BundleHeaderProto: number of shards 1, byte order 2.  Returns the number of shards."""
+    fields = _read_message(data)
+    shards = _only(fields, 1)
+    if not 1 <= shards <= _MOST_SHARDS:
+        raise ValueError("its header is missing or damaged")
+    if _only(fields, 2) != 0:
+        raise ValueError("its numbers are big-endian")
+    return shards
+
+
 def _read_entry(data):
     """A BundleEntryProto: dtype 1, shape 2, shard 3, offset 4, size 5, crc32c 6, slices 7."""
+    if len(data) > _LONGEST_ENTRY:
+        raise ValueError(f"the description of a tensor has {len(data):,} bytes")
     fields = _read_message(data)
-    shape = _read_message(fields.get(2, [b""])[0])
-    dimensions = [_read_message(dimension).get(1, [0])[0] for dimension in shape.get(2, [])]
-    numbers = [fields.get(number, [0])[0] for number in (1, 3, 4, 5, 6)]
-    if not all(isinstance(number, int) for number in (*dimensions, *numbers)):
-        raise ValueError("a number is missing from a tensor's description")
+    sizes = _read_message(_only(fields, 2, bytes)).get(2, [])
+    if len(sizes) > MOST_AXES or not all(isinstance(size, bytes) for size in sizes):
+        raise ValueError("a shape is not what it should be")
+    shape = tuple(_only(_read_message(size), 1) for size in sizes)
+    numbers = [_only(fields, number) for number in (1, 3, 4, 5, 6)]
     code, shard, offset, size, checksum = numbers
-    return Entry(code, tuple(dimensions), shard, offset, size, checksum, 7 in fields)
+    return Entry(code, shape, shard, offset, size, checksum, 7 in fields)
+
+
+def _check_places(entries):
+    """Raise `ValueError` when two tensors share bytes."""
+    last, end = None, 0
+    for entry in sorted(entries.values(), key=lambda entry: (entry.shard, entry.offset)):
+        if entry.shard != last:
+            last, end = entry.shard, 0
+        if entry.offset < end and entry.size:
+            raise ValueError("two tensors lie in the same place")
+        end = max(end, entry.offset + entry.size)

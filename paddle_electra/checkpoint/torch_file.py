@@ -6,8 +6,11 @@ one after another and then the storages.  Format: torch/serialization.py.
 
 import contextlib
 import io
+import math
 import pickle
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +18,14 @@ import numpy as np
 
 from ..errors import InputError
 from . import pickles
+from .limits import check_tensors, reason, shown
 from .pickles import PickleError
 from .tensors import LazyTensors, Spec, lazy, widen_bfloat16
+from .zips import DAMAGE, open_zip
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-_LARGEST_PICKLE = 64 << 20
+_LARGEST_PICKLE = 16 << 20
 # storage class -> (array type, bytes an item)
 _STORAGES = {
     "DoubleStorage": ("<f8", 8),
@@ -50,6 +55,11 @@ class _Tensor(NamedTuple):
     shape: tuple
     stride: tuple
 
+    @property
+    def items(self):
+        """Number of items."""
+        return math.prod(self.shape)
+
 
 class TorchFile(LazyTensors):
     """The tensors of a state dict that ``torch.save`` wrote, in either layout.
@@ -69,7 +79,11 @@ class TorchFile(LazyTensors):
             self._tensors = _state_dict(self._layout.load())
             for name, tensor in self._tensors.items():
                 _check_tensor(name, tensor)
-            self._layout.check({t.storage for t in self._tensors.values()})
+            check_tensors({name: tensor.shape for name, tensor in self._tensors.items()})
+            # Tensors may share numbers, as tied embeddings do; a small file may not become large.
+            total = sum(t.items * t.storage.width for t in self._tensors.values())
+            if total > 2 * self.path.stat().st_size:
+                raise PickleError(f"its tensors would have {total:,} bytes, more than the file")
         specs = {}
         for name, tensor in self._tensors.items():
             code = tensor.storage.code
@@ -95,21 +109,8 @@ def _damage(path):
     """What reading a damaged file raises, as an `InputError` naming it."""
     try:
         yield
-    except (
-        PickleError,
-        OSError,
-        EOFError,
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        UnicodeDecodeError,
-        OverflowError,
-        KeyError,
-        IndexError,
-        ValueError,
-    ) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise InputError(f"{path}: not a readable PyTorch checkpoint ({reason})") from None
+    except (*DAMAGE, LookupError) as error:
+        raise InputError(f"{path}: not a readable PyTorch checkpoint ({reason(error)})") from None
 
 
 def _state_dict(value):
@@ -119,26 +120,29 @@ def _state_dict(value):
         raise PickleError("expected a state dict: names and tensors")
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, _Tensor):
-            raise PickleError(f"entry {name!r} is not a tensor; expected a state dict")
+            raise PickleError(f"entry {shown(name)} is not a tensor; expected a state dict")
     return value
 
 
 def _check_tensor(name, tensor):
-    """All numbers are what they must be, and no item lies outside the storage."""
+    """All numbers are what they must be, and no item lies outside the storage or counts twice."""
     storage, offset, shape, stride = tensor
+    name = shown(name)
     numbers = (offset, *shape, *stride)
     if any(type(number) is not int or number < 0 for number in numbers):
-        raise PickleError(f"tensor {name!r} has a size that is no number")
-    if len(shape) != len(stride) or len(shape) > 8:
-        raise PickleError(f"tensor {name!r} has {len(shape)} sizes and {len(stride)} strides")
+        raise PickleError(f"tensor {name} has a size that is no number")
+    if len(shape) != len(stride):
+        raise PickleError(f"tensor {name} has {len(shape)} sizes and {len(stride)} strides")
     if 0 in shape:
         return
     last = offset + sum((size - 1) * step for size, step in zip(shape, stride, strict=True))
-    count = 1
-    for size in shape:
-        count *= size
-    if last >= storage.items or count > storage.items:
-        raise PickleError(f"tensor {name!r} reaches past its storage")
+    if last >= storage.items or tensor.items > storage.items:
+        raise PickleError(f"tensor {name} reaches past its storage")
+    reach = 0  # of all axes with smaller steps
+    for step, size in sorted(pair for pair in zip(stride, shape, strict=True) if pair[1] > 1):
+        if step <= reach:
+            raise PickleError(f"tensor {name} has rows that overlap")
+        reach += (size - 1) * step
 
 
 def _call(function, arguments):
@@ -168,9 +172,9 @@ def _storage(identifier):
         raise PickleError("it refers to something that is no storage")
     _, kind, key, _, items = identifier[:5]
     if not isinstance(kind, pickles.Global) or kind.module not in ("torch", "torch.storage"):
-        raise PickleError(f"unknown storage {kind!r}")
+        raise PickleError("damaged: a storage of an unknown kind")
     if kind.name not in _STORAGES:
-        raise PickleError(f"tensors of {kind.name} are not read here")
+        raise PickleError(f"tensors of {shown(kind.name)} are not read here")
     if not isinstance(key, str) or type(items) is not int or items < 0:
         raise PickleError("damaged: a storage without key or size")
     if len(identifier) > 5 and identifier[5] is not None:
@@ -178,44 +182,87 @@ def _storage(identifier):
     return _Storage(key, *_STORAGES[kind.name], items)
 
 
+class _Storages(dict):
+    """{key: `_Storage`} of all that a pickle refers to, as ``persistent`` of `read_pickle`."""
+
+    def __call__(self, identifier):
+        storage = _storage(identifier)
+        if self.setdefault(storage.key, storage) != storage:
+            raise PickleError(f"storage {shown(storage.key)} is described in two ways")
+        return storage
+
+
 class _Zipped:
-    """A zip: ``NAME/data.pkl``, ``NAME/data/KEY``."""
+    """A zip: ``NAME/data.pkl``, ``NAME/data/KEY``; members are not compressed."""
 
     def __init__(self, path):
         self.path = path
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            self.sizes = {member.filename: member.file_size for member in members}
-            if len(self.sizes) != len(members):
-                raise PickleError("a member of the zip stands there twice")
-            pickled = [name for name in self.sizes if name.count("/") == 1]
-            pickled = [name for name in pickled if name.endswith("/data.pkl")]
-            if len(pickled) != 1:
-                raise PickleError("the zip has no data.pkl; was it saved by torch.save?")
-            for member in members:
-                if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-                    raise PickleError(f"member {member.filename} is compressed or encrypted")
-            self.root = pickled[0].removesuffix("data.pkl")
-            order = self.root + "byteorder"
-            if order in self.sizes and archive.read(order) != b"little":
-                raise PickleError("its numbers are big-endian")
+        self.places = {}  # key: (offset, size, CRC-32)
 
     def load(self):
-        with zipfile.ZipFile(self.path) as archive:
-            data = archive.read(f"{self.root}data.pkl")
-        return pickles.read_pickle(io.BytesIO(data), len(data), _call, _build, _storage)
-
-    def check(self, storages):
-        for storage in storages:
-            size = self.sizes.get(f"{self.root}data/{storage.key}")
-            if size is None:
-                raise PickleError(f"storage {storage.key} is missing")
-            if size != storage.items * storage.width:
-                raise PickleError(f"storage {storage.key} has {size} bytes, not what it should")
+        with open_zip(self.path) as archive, open(self.path, "rb") as handle:
+            members = {member.filename: member for member in archive.infolist()}
+            if len(members) != len(archive.infolist()):
+                raise PickleError("a member of the zip stands there twice")
+            root = _root(members)
+            order = root + "byteorder"
+            if order in members and archive.read(order) != b"little":
+                raise PickleError("its numbers are big-endian")
+            for name, member in members.items():
+                if name.startswith(f"{root}data/") and not member.is_dir():
+                    archive.open(member).close()  # the name in its own header is right, too
+                    key = name.removeprefix(f"{root}data/")
+                    self.places[key] = (_begin(handle, member), member.file_size, member.CRC)
+            data = archive.read(f"{root}data.pkl")
+        storages = _Storages()
+        value = pickles.read_pickle(io.BytesIO(data), len(data), _call, _build, storages)
+        for key, storage in storages.items():
+            if key not in self.places:
+                raise PickleError(f"storage {shown(key)} is missing")
+            if self.places[key][1] != storage.items * storage.width:
+                size = self.places[key][1]
+                raise PickleError(f"storage {shown(key)} has {size:,} bytes, not as described")
+        if unused := self.places.keys() - storages.keys():
+            raise PickleError(f"storage {shown(min(unused))} belongs to no tensor")
+        return value
 
     def read(self, storage):
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.read(f"{self.root}data/{storage.key}")
+        offset, size, checksum = self.places[storage.key]
+        data = _read(self.path, offset, size)
+        if zlib.crc32(data) != checksum:
+            raise PickleError(f"storage {storage.key} has a wrong checksum; fetch the file again")
+        return data
+
+
+def _root(members):
+    """The folder in the zip that everything lies in, with its slash."""
+    for name, member in members.items():
+        plain = member.compress_type == zipfile.ZIP_STORED and not member.flag_bits & 1
+        if not plain or member.file_size != member.compress_size:
+            raise PickleError(f"member {shown(name)} of the zip is compressed or encrypted")
+    pickled = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(pickled) != 1:
+        raise PickleError("the zip has no data.pkl; was it saved by torch.save?")
+    if members[pickled[0]].file_size > _LARGEST_PICKLE:
+        raise PickleError(f"its data.pkl has {members[pickled[0]].file_size:,} bytes")
+    return pickled[0].removesuffix("data.pkl")
+
+
+def _begin(handle, member):
+    """Where a member's bytes begin: its header ends with its name and an extra field."""
+    handle.seek(member.header_offset + 26)
+    return member.header_offset + 30 + sum(struct.unpack("<2H", handle.read(4)))
+
+
+def _read(path, offset, size):
+    with open(path, "rb") as handle:
+        if handle.seek(0, 2) < offset + size:
+            raise PickleError("it is cut short")
+        handle.seek(offset)
+        data = bytearray(size)
+        if handle.readinto(data) != size:
+            raise PickleError("it is cut short")
+    return data
 
 
 class _Legacy:
@@ -223,15 +270,10 @@ class _Legacy:
 
     def __init__(self, path):
         self.path = path
-        self.places = {}
+        self.places = {}  # key: offset
 
     def load(self):
-        storages = {}
-
-        def persistent(identifier):
-            storage = _storage(identifier)
-            return storages.setdefault(storage.key, storage)
-
+        storages = _Storages()
         with open(self.path, "rb") as handle:
             end = handle.seek(0, 2)
             handle.seek(0)
@@ -240,36 +282,27 @@ class _Legacy:
             machine = self._plain(handle, end)
             if isinstance(machine, dict) and machine.get("little_endian") is False:
                 raise PickleError("its numbers are big-endian")
-            value = pickles.read_pickle(handle, end, _call, _build, persistent)
+            value = pickles.read_pickle(handle, end, _call, _build, storages)
             keys = self._plain(handle, end)
-            if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
+            named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+            if not named or sorted(keys) != sorted(storages):
                 raise PickleError("its list of storages is not that of its tensors")
             for key in keys:
                 storage = storages[key]
                 items = int.from_bytes(handle.read(8), "little")
                 if items != storage.items:
-                    raise PickleError(f"storage {key} has {items} items, not {storage.items}")
+                    raise PickleError(f"storage {shown(key)} has {items:,} items, not as described")
                 self.places[key] = handle.tell()
                 if handle.seek(items * storage.width, 1) > end:
-                    raise PickleError(f"storage {key} is cut short")
+                    raise PickleError(f"storage {shown(key)} is cut short")
         return value
 
     @staticmethod
     def _plain(handle, end):
         return pickles.read_pickle(handle, end, lambda function, _: pickles.refuse(function))
 
-    def check(self, storages):
-        for storage in storages:
-            if storage.key not in self.places:
-                raise PickleError(f"storage {storage.key} is missing")
-
     def read(self, storage):
-        with open(self.path, "rb") as handle:
-            handle.seek(self.places[storage.key])
-            data = bytearray(storage.items * storage.width)
-            if handle.readinto(data) != len(data):
-                raise PickleError(f"storage {storage.key} is cut short")
-            return data
+        return _read(self.path, self.places[storage.key], storage.items * storage.width)
 
 
 def write(file, tensors):
