@@ -165,15 +165,17 @@ def _read_splits(folder, task):
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected one with the files of {task.name}")
     lines = [f"task    {task.name} ({task.kind}), files in {folder}"]
-    for split in SPLITS:
+    for split in filter(task.files.get, SPLITS):
         path = task.find(folder, split)
         if path is None:
             lines.append(f"{split:<8}none of {', '.join(task.files[split])}")
             continue
         examples = task.read(path, split)
-        known = [example.label for example in examples if example.label is not None]
-        counts = ", ".join(f"{label} {known.count(label)}" for label in task.labels)
-        lines.append(f"{split:<8}{len(examples):,} examples in {path.name}; labels: {counts}")
+        lines.append(f"{split:<8}{len(examples):,} examples in {path.name}")
+        if task.labels:
+            known = [example.label for example in examples]
+            counts = ", ".join(f"{label} {known.count(label)}" for label in task.labels)
+            lines[-1] += f"; labels: {counts}"
     if all(task.find(folder, split) is None for split in SPLITS):
         files = ", ".join(name for names in task.files.values() for name in names)
         raise InputError(f"{folder}: no file of {task.name}; expected {files}")

@@ -97,9 +97,9 @@ def test_help_loads_no_paddle(name):
 def test_help_lists_every_option_with_its_default(name, capsys):
     text = help_of(name, capsys).replace("\noptions:\n", "\n")
     # One entry an option: from its flag to the next one, with the line breaks taken out.
-    found = re.split(r"^  (?:-h, )?(?:--)?([a-z0-9-]+|[A-Z]+(?= ))", text, flags=re.MULTILINE)
+    found = re.split(r"^  (?:-h, )?(?:--)?([a-z0-9-]+|[A-Z_]+(?= ))", text, flags=re.MULTILINE)
     entries = {
-        key.lower(): " ".join(rest.split())
+        key.lower().replace("_", "-"): " ".join(rest.split())
         for key, rest in zip(found[1::2], found[2::2], strict=True)
     }
     fields = dataclasses.fields(options_of(name))

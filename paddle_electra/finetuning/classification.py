@@ -36,15 +36,18 @@ class SequenceClassification:
         task: a `tasks.Task`.
         tokenizer: an `ElectraTokenizer`.
         max_seq_length: tokens of an example, [CLS] and [SEP] included; longer texts are cut.
+        options: the resolved `FinetuneOptions`, for kinds with hyperparameters of their own.
     """
 
-    def __init__(self, task, tokenizer, max_seq_length):
+    def __init__(self, task, tokenizer, max_seq_length, options=None):
+        del options
         self.task = task
         self.tokenizer = tokenizer
         self.max_seq_length = max_seq_length
 
-    def prepare(self, examples):
-        """Examples to a list of `Feature`, in their order."""
+    def prepare(self, examples, split):
+        """Examples of a split to a list of `Feature`, in their order."""
+        del split
         texts = [
             example.text_a if not example.text_b else (example.text_a, example.text_b)
             for example in examples
@@ -128,9 +131,11 @@ class SequenceClassification:
             f"--num-train-epochs, or another --seed"
         )
 
-    def write_predictions(self, path, examples, outputs):
-        """A TSV with a header: row, texts, label (empty if there is none), predicted, one
-        probability per label."""
+    def write_predictions(self, folder, split, examples, features, outputs):
+        """``predictions_SPLIT.tsv``, with a header: row, texts, label (empty if there is none),
+        predicted, one probability per label."""
+        del features
+        path = folder / f"predictions_{split}.tsv"
         pairs = any(example.text_b is not None for example in examples)
         header = ["row", "text_a", *(["text_b"] if pairs else []), "label", "predicted"]
         with atomic_write(path) as handle:

@@ -65,6 +65,20 @@ class FinetuneOptions:
         "Factor of the rate from one layer to the one below; the top layer already has its square, "
         "as in the original. None: by size, 0.8, large 0.9.",
     )
+    max_query_length: int = option(64, "Reading: longer questions are cut to this many tokens.")
+    doc_stride: int = option(128, "Reading: tokens from the start of one window to the next one's.")
+    spans: str = option(
+        "offsets",
+        "Reading: labels and answers by characters, or as the original by the first occurrence of "
+        "the answer's tokens, in words that white space separates.",
+        choices=("offsets", "hfl"),
+    )
+    joint_prediction: bool = option(True, "Reading: the end of an answer depends on its start.")
+    beam_size: int = option(20, "Reading: starts that are tried, and ends of each.")
+    n_best_size: int = option(20, "Reading: answers that are kept for each question.")
+    max_answer_length: int = option(30, "Reading: longest answer in tokens.")
+    answerable_classifier: bool = option(True, "Reading: learn whether there is an answer, too.")
+    answerable_weight: float = option(0.5, "Reading: weight of that in the loss.")
     do_train: bool = option(
         True, "Train. Off: score --model, which must be a model fine-tuned on the task."
     )
@@ -137,6 +151,12 @@ def _check_ranges(options):
         "train_batch_size": (1, None),
         "eval_batch_size": (1, None),
         "max_seq_length": (3, None),
+        "max_query_length": (1, None),
+        "doc_stride": (1, None),
+        "beam_size": (1, None),
+        "n_best_size": (1, None),
+        "max_answer_length": (1, None),
+        "answerable_weight": (0, None),
         "warmup_proportion": (0, 1),
         "weight_decay_rate": (0, 1),
         "layerwise_lr_decay": (0, 1),

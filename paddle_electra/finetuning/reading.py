@@ -40,7 +40,7 @@ class ReadingComprehension:
             options.spans,
         )
 
-    def prepare(self, examples, split="train"):
+    def prepare(self, examples, split):
         """Questions to windows; prints which answers of a training split could not be used."""
         windows, problems = self.featurizer.windows(examples, training=split == "train")
         for problem, names in problems.items():
@@ -138,11 +138,13 @@ class ReadingComprehension:
         """Nothing to warn of: answers have no classes."""
         return
 
-    def write_predictions(self, path, examples, windows, outputs):
-        """``PATH.json`` of {question id: answer}, and ``PATH_nbest.json`` with what came close."""
+    def write_predictions(self, folder, split, examples, windows, outputs):
+        """``TASK_SPLIT_preds.json`` of {question id: answer}, as the original calls it, and
+        ``TASK_SPLIT_nbest.json`` with what came close."""
         found = self.candidates(examples, windows, outputs)
+        path = folder / f"{self.task.name}_{split}_preds.json"
         write_json(path, {name: candidates[0].text for name, candidates in found.items()})
-        nbest = path.with_name(f"{path.stem}_nbest.json")
+        nbest = folder / f"{self.task.name}_{split}_nbest.json"
         write_json(nbest, {name: [c._asdict() for c in cs] for name, cs in found.items()})
 
     def describe(self):

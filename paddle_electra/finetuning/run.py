@@ -100,7 +100,7 @@ def prepare(options, task):
         )
     if not options.do_train:
         _check_finetuned(options, checkpoint, task)
-    kind = task.kind_class()(task, tokenizer, options.max_seq_length)
+    kind = task.kind_class()(task, tokenizer, options.max_seq_length, options)
     splits = _read_splits(options, task, kind)
     if options.do_train:
         count_steps(len(splits["train"].features), options)  # refused before anything is written
@@ -113,7 +113,9 @@ def _check_finetuned(options, checkpoint, task):
             f"--no-do-train: {options.model} has no task.json, so it is not fine-tuned; "
             f"name a model that `paddle-electra finetune` made"
         )
-    labels = checkpoint.task.get("labels")
+    kind, labels = checkpoint.task.get("kind"), checkpoint.task.get("labels") or []
+    if kind != task.kind:
+        raise InputError(f"{options.model}: fine-tuned on a task of kind {kind}, not {task.kind}")
     if labels != list(task.labels):
         raise InputError(
             f"{options.model}: fine-tuned on the labels {labels}, {task.name} has "
@@ -126,15 +128,15 @@ def _read_splits(options, task, kind):
     if not Path(options.data).is_dir():
         found = "expected a folder, this is a file" if Path(options.data).exists() else None
         raise InputError(f"--data {options.data}: {found or 'no such folder'}")
-    wanted = {"train": options.do_train, "dev": options.do_eval, "test": options.do_test}
+    wanted = {"train": options.do_train, "dev": options.do_eval}
     splits = {}
     for split in SPLITS:
-        if not wanted[split]:
+        if not wanted.get(split, options.do_test) or split not in task.files:
             continue
         path = task.find(options.data, split)
         if path is not None:
             examples = task.read(path, split, options.rows)
-            splits[split] = Split(path, examples, kind.prepare(examples))
+            splits[split] = Split(path, examples, kind.prepare(examples, split))
             print(f"{split}: {len(examples)} examples from {path}")
             continue
         looked = " or ".join(task.files[split])
@@ -166,12 +168,11 @@ def build_model(setup):
 
 
 def _score(setup, model):
-    """{split: scores} of dev and test; writes their predictions."""
+    """{split: scores} of every split but the training one; writes their predictions."""
     scores = {}
-    for split in ("dev", "test"):
-        if split not in setup.splits:
+    for split, (_, examples, features) in setup.splits.items():
+        if split == "train":
             continue
-        _, examples, features = setup.splits[split]
         size = setup.options.eval_batch_size
         predicted = predict_all(setup.kind, model, features, size, f"scoring {split}")
         measured = setup.kind.score(examples, features, predicted)
@@ -179,18 +180,20 @@ def _score(setup, model):
         warning = setup.kind.collapse(predicted)
         if warning:
             print(f"warning: {split}: {warning}", file=sys.stderr)
-        path = Path(setup.options.output) / f"predictions_{split}.tsv"
-        setup.kind.write_predictions(path, examples, predicted)
+        folder = Path(setup.options.output)
+        setup.kind.write_predictions(folder, split, examples, features, predicted)
     return scores
 
 
 def _print_results(results, task):
-    for split in ("dev", "test"):
+    for split in SPLITS[1:]:
         scores = results.get(split)
         if scores is None:
             continue
-        if task.metric in scores:
-            shown = f"{task.metric} {scores[task.metric]:.2f}, loss {scores['loss']:.4f}"
-        else:
-            shown = "no labels, so no score"
+        parts = [
+            f"{name} {value:.{4 if name == 'loss' else 2}f}"
+            for name, value in scores.items()
+            if name != "examples"
+        ]
+        shown = ", ".join(parts) if task.metric in scores else "no labels, so no score"
         print(f"{split}: {shown} ({scores['examples']} examples)")

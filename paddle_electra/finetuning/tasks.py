@@ -13,11 +13,15 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import readers
+from .questions import read_questions
 
-SPLITS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test", "challenge")
 
 # kind of task -> "module:class" (loaded on use: those import paddle)
-KINDS = {"seq-cls": "classification:SequenceClassification"}
+KINDS = {
+    "seq-cls": "classification:SequenceClassification",
+    "qa": "reading:ReadingComprehension",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class Task:
         labels: the label set; the position is the label's id.
         columns: column order of a file without a header.
         files: split -> names to look for in the data folder, the first one found is taken.
-        metric: a name in `metrics.METRICS`; higher is better.
+        metric: the score that counts, one that the kind gives; higher is better.
         defaults: hyperparameters in which the task differs from its model size's recipe.
         reference: published scores, model size -> split -> (maximum, mean or None), in percent.
         reader: ``reader(path, columns, labels, rows, needs_labels) -> list of examples``.
@@ -47,16 +51,16 @@ class Task:
 
     def find(self, folder, split):
         """The path of a split's file in ``folder``, or None."""
-        candidates = (Path(folder) / name for name in self.files[split])
+        candidates = (Path(folder) / name for name in self.files.get(split, ()))
         return next((path for path in candidates if path.is_file()), None)
 
     def read(self, path, split, rows="strict"):
-        """The examples of a split's file.  Only a test split may lack labels.
+        """The examples of a split's file.  Only a training or dev split must have labels.
 
         Raises:
             InputError: see the reader.
         """
-        return self.reader(path, self.columns, self.labels, rows, needs_labels=split != "test")
+        return self.reader(path, self.columns, self.labels, rows, needs_labels=split in SPLITS[:2])
 
     def kind_class(self):
         """The class that implements the task's kind (imports paddle)."""
@@ -67,9 +71,55 @@ class Task:
 # HFL's test split is named "eval".
 TSV_FILES = {"train": ("train.tsv",), "dev": ("dev.tsv",), "test": ("test.tsv", "eval.tsv")}
 
+QA_FILES = {
+    "train": ("train.json",),
+    "dev": ("dev.json",),
+    "test": ("test.json", "eval.json"),
+    "challenge": ("challenge.json",),
+}
+
+
+def _read_questions(path, columns, labels, rows, needs_labels):
+    del columns, labels
+    return read_questions(path, rows, needs_labels)
+
+
+def _reading(name, reference):
+    """A reading-comprehension task; HFL trains two epochs on windows of 512 tokens."""
+    return Task(
+        name=name,
+        kind="qa",
+        labels=(),
+        columns=(),
+        files=QA_FILES,
+        metric="f1",
+        defaults={"max_seq_length": 512, "num_train_epochs": 2.0},
+        reference=reference,
+        reader=_read_questions,
+    )
+
+
 TASKS = {
     task.name: task
     for task in (
+        _reading(
+            "cmrc2018",
+            {
+                "small": {"dev": (80.8, 80.2), "test": (83.4, 83.0), "challenge": (37.2, 35.8)},
+                "small-ex": {"dev": (82.2, None), "test": (85.3, None), "challenge": (38.3, None)},
+                "base": {"dev": (84.8, 84.6), "test": (87.1, 86.9), "challenge": (45.0, 43.8)},
+                "large": {"dev": (85.2, None), "test": (87.1, None), "challenge": (44.2, None)},
+            },
+        ),
+        _reading(
+            "drcd",
+            {
+                "small": {"dev": (86.7, 86.4), "test": (85.8, 85.6)},
+                "small-ex": {"dev": (89.5, None), "test": (89.1, None)},
+                "base": {"dev": (92.5, 92.3), "test": (91.8, 91.7)},
+                "large": {"dev": (93.3, None), "test": (93.6, None)},
+            },
+        ),
         Task(
             name="chnsenticorp",
             kind="seq-cls",

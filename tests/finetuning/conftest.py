@@ -4,6 +4,7 @@ import random
 
 import paddle
 import pytest
+from finetuning_data import CHARACTERS
 
 from paddle_electra.checkpoint import native
 from paddle_electra.config import from_dict
@@ -11,7 +12,6 @@ from paddle_electra.finetuning.options import FinetuneOptions
 from paddle_electra.modeling.config import ElectraConfig
 from paddle_electra.modeling.electra import ElectraDiscriminator
 
-CHARACTERS = "的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 

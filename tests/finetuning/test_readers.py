@@ -130,7 +130,7 @@ def test_features_equal_the_originals(oracle):
         assert [e.text_a for e in examples] == [e["text_a"] for e in settings["examples"]]
         assert [e.row - 2 for e in examples] == recorded["eid"].tolist()
 
-        features = task.kind_class()(task, tokenizer, length).prepare(examples)
+        features = task.kind_class()(task, tokenizer, length).prepare(examples, "train")
         for row, feature in enumerate(features):
             size = len(feature)
             assert size == recorded["input_mask"][row].sum(), (path.name, row)

@@ -1,18 +1,21 @@
 """Reading comprehension by characters: files, windows, answers, scores, and their mistakes."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from finetuning_data import CHARACTERS
 
 from paddle_electra.cli import main
 from paddle_electra.errors import InputError
 from paddle_electra.finetuning import reading_scores
 from paddle_electra.finetuning.answers import Outputs, basic_tokens, best_answers, project
 from paddle_electra.finetuning.questions import Answer, Question, read_questions
+from paddle_electra.finetuning.run import run
 from paddle_electra.finetuning.windows import Featurizer, locate, most_context, split_words
 from paddle_electra.text.tokenizer import ElectraTokenizer
 
@@ -272,3 +275,70 @@ def test_scores_count_as_the_official_script():
     assert reading_scores.f1(["北京"], "") == 0
     run = reading_scores.longest_common_run("zabcyef", "abcdef")
     assert run == "abc"
+
+
+def write_reading(path, count, seed):
+    """Questions whose answer is the one 好 in the text."""
+    source = random.Random(seed)
+    paragraphs = []
+    for number in range(count):
+        text = source.choices(CHARACTERS, k=source.randint(12, 20))
+        place = source.randrange(len(text))
+        text[place] = "好"
+        answer = {"text": "好", "answer_start": place}
+        qas = [{"id": f"{seed}-{number}", "question": "是", "answers": [answer]}]
+        paragraphs.append({"context": "".join(text), "qas": qas})
+    write(path, {"data": [{"paragraphs": paragraphs}]})
+
+
+@pytest.fixture
+def reading_data(tmp_path):
+    folder = tmp_path / "reading"
+    folder.mkdir()
+    for split, count in (("train", 240), ("dev", 40), ("eval", 20), ("challenge", 20)):
+        write_reading(folder / f"{split}.json", count, seed=count)
+    return folder
+
+
+def test_reading_is_learned_and_written_as_the_original_does(
+    options, reading_data, tmp_path, capsys
+):
+    given = {"task": "cmrc2018", "data": str(reading_data), "num_train_epochs": 6}
+    given |= {"beam_size": 4}
+    results = run(options("out", **given))
+    output = tmp_path / "out"
+    for split in ("dev", "test", "challenge"):
+        assert results[split]["em"] > 90, results[split]
+        assert results[split]["average"] == pytest.approx(
+            (results[split]["em"] + results[split]["f1"]) / 2
+        )
+    predictions = json.loads((output / "cmrc2018_dev_preds.json").read_text("utf-8"))
+    assert len(predictions) == 40
+    nbest = json.loads((output / "cmrc2018_dev_nbest.json").read_text("utf-8"))
+    assert all(nbest[name][0]["text"] == text for name, text in predictions.items())
+    # The official command gives the same scores for the file that was written.
+    capsys.readouterr()
+    line = ["evaluate", str(reading_data / "dev.json"), str(output / "cmrc2018_dev_preds.json")]
+    assert main(line) == 0
+    official = json.loads(capsys.readouterr().out)
+    assert official["EM"] == f"{results['dev']['em']:.3f}"
+    assert official["F1"] == f"{results['dev']['f1']:.3f}"
+    # And the fine-tuned model is scored again from disk.
+    again = {**given, "model": str(output), "do_train": False, "max_seq_length": None}
+    scores = run(options("again", **again))
+    assert scores["dev"] == results["dev"]
+
+
+@pytest.mark.parametrize("changes", [{"joint_prediction": False}, {"spans": "hfl"}])
+def test_the_originals_variants_run(options, reading_data, changes):
+    given = {"task": "drcd", "data": str(reading_data), "num_train_epochs": 1, "beam_size": 3}
+    results = run(options("out", **given, **changes))
+    assert 0 <= results["dev"]["em"] <= results["dev"]["f1"] <= 100
+
+
+def test_a_reading_model_is_no_classifier(options, reading_data, tmp_path, capsys):
+    given = {"task": "cmrc2018", "data": str(reading_data), "num_train_epochs": 0.1}
+    run(options("out", **given, beam_size=2))
+    line = f"module build --model {tmp_path}/out --name any-model --output {tmp_path}/modules"
+    assert main(line.split()) == 2
+    assert "its task is of kind 'qa'" in capsys.readouterr().err
