@@ -420,7 +420,10 @@ def test_shards_cut_or_taken_apart(answer, made, tmp_path):
         (f"{FINETUNE} --learning-rate 3", "--learning-rate 3.0: expected from 0 to 1"),
         (f"{FINETUNE} --max-seq-length 2", "--max-seq-length 2: expected at least 3"),
         (f"{FINETUNE} --seed -1", "finetune: --seed -1: expected from 0 to"),
-        (f"{FINETUNE} --task imdb", "unknown task 'imdb'; there are: cmrc2018, drcd, chnsenticorp"),
+        (
+            f"{FINETUNE} --task imdb",
+            "unknown task 'imdb'; there are: cmrc2018, drcd, xnli, lcqmc, bqcorpus, chnsenticorp",
+        ),
         (f"{FINETUNE} --keep best --no-do-eval", "--keep best needs the scores of the dev split"),
         (f"{FINETUNE} --init random --no-do-train", "--init random needs training"),
         (f"{BUILD} --processes -1", "--processes: expected 0 (one a core) or more"),

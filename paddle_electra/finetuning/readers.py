@@ -2,17 +2,22 @@
 
 ``rows="strict"`` (the default) refuses every row that is not as it should be.  ``rows="hfl"`` does
 what the original does: rows with missing columns are reported and left out, cells beyond the last
-column are ignored, empty texts are kept.
+column are ignored, empty texts are kept, and the labels of a test split whose file is called
+"test" are not read (`Task.has_dummy_labels`).
 """
 
 import dataclasses
+import json
 import sys
-from pathlib import Path
 
 from ..errors import InputError
-from ..files import read_errors
+from .columns import Columns, cell_problem, find_columns
+from .tables import KEYS, read_table
 
 ROWS = ("strict", "hfl")
+# The multilingual file of XNLI's dev and test splits (PARITY 27).
+_XNLI_LANGUAGE = "zh"
+_XNLI_COLUMNS = {"text_a": 6, "text_b": 7, "label": 1}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,98 +34,124 @@ class Example:
     label: str | None = None
 
 
-def read_lines(path):
-    """The lines of a UTF-8 file, without BOM and carriage returns; a last empty line is dropped.
-
-    Raises:
-        InputError: missing, a folder, or not UTF-8 (names line and byte).
-    """
-    with read_errors(path):
-        data = Path(path).read_bytes()
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}: row {line}: not UTF-8 text (byte {error.start}); convert the file to UTF-8"
-        ) from None
-    lines = text.removeprefix("\ufeff").replace("\r", "").split("\n")
-    return lines if lines[-1] else lines[:-1]
-
-
-def read_tsv(path, columns, labels, rows="strict", needs_labels=True):
-    """Read a tab-separated file of texts and labels.  There is no quoting.
+def read_texts(path, task, split, rows="strict"):
+    """Read a file of texts and labels; the reader of seq-cls and pair-cls.
 
     Args:
-        path: the file.
-        columns: names in the order of a file without a header, out of label, text_a, text_b.  A
-            first row that names every text column is a header; it may have further columns.
-        labels: the label set.
+        path: the file; see `tables` for its formats.
+        task: a `tasks.Task`; `columns` says how its columns are found.  With ``labels`` None any
+            label is taken.
+        split: of the "test" split labels may be missing (then they are None): no such column, or
+            not one in it.
         rows: "strict" or "hfl", see the module.
-        needs_labels: False lets a file with a header have no label column (labels are None).
     Returns:
         list of `Example`, in the order of the file, never empty.
     Raises:
         InputError: not readable, no rows, a missing column, a label outside the label set, an
             empty text; names file and row.
     """
-    lines = read_lines(path)
-    width, where = _find_columns(path, lines, columns, labels, needs_labels)
-    has_header = width is not None
-    width = width or len(columns)
+    table = _with_rows(read_table(path), task)
+    columns = find_columns(table, task, split != "test", rows)
+    return _examples(table, columns, task, split, rows)
+
+
+def read_xnli(path, task, split, rows="strict"):
+    """Read a file of XNLI: three columns, or the multilingual file (`read_texts` otherwise).
+
+    The multilingual file has at least 8 columns, with or without a header: the language in the
+    first, the label in the second, the texts in the 7th and 8th; rows of other languages than zh
+    are passed over.
+    """
+    table = _with_rows(read_table(path), task)
+    first = table.rows[0][1]
+    if table.separator == KEYS or len(first) <= max(_XNLI_COLUMNS.values()):
+        return _examples(table, find_columns(table, task, split != "test", rows), task, split, rows)
+    header = first[0].strip() == "language"
+    kept = [row for row in table.rows[header:] if row[1][0].strip() == _XNLI_LANGUAGE]
+    if not kept:
+        raise InputError(
+            f"{path}: {len(first)} columns, so the multilingual file, but no row of it is of "
+            f"language {_XNLI_LANGUAGE} (first column)"
+        )
+    names = {column: column for column in _XNLI_COLUMNS}
+    columns = Columns(dict(_XNLI_COLUMNS), names, len(first), header=False)
+    return _examples(table._replace(rows=kept), columns, task, split, rows)
+
+
+def _with_rows(table, task):
+    if not table.rows:
+        raise _no_rows(table, task)
+    return table
+
+
+def _no_rows(table, task):
+    return InputError(
+        f"{table.path}: no rows of data; expected the columns {', '.join(task.columns)}"
+    )
+
+
+def _examples(table, columns, task, split, rows):
+    data = table.rows[columns.header :]
+    dummy = task.labels[0] if task.has_dummy_labels(table.path, split, rows) else None
+    key = columns.where.get("label")
+    if dummy is not None or (split == "test" and key is not None and _all_empty(data, key)):
+        where = {column: place for column, place in columns.where.items() if column != "label"}
+        columns = columns._replace(where=where)
     examples = []
-    for number, line in enumerate(lines[has_header:], 1 + has_header):
-        cells = line.split("\t")
-        problem = _column_problem(cells, width, where, rows)
+    for number, cells in data:
+        problem = cell_problem(cells, columns, table, rows)
         if problem is None:
-            examples.append(_example(path, number, cells, where, labels, rows))
+            examples.append(_example(table, number, cells, columns, task, rows, dummy))
         elif rows == "hfl":
-            print(f"{path}: row {number}: {problem}; left out", file=sys.stderr)
+            print(f"{table.path}: row {number}: {problem}; left out", file=sys.stderr)
         else:
-            raise InputError(f"{path}: row {number}: {problem}")
+            raise InputError(f"{table.path}: row {number}: {problem}")
     if not examples:
-        raise InputError(f"{path}: no rows of data; expected the columns {', '.join(columns)}")
+        raise _no_rows(table, task)
     return examples
 
 
-def _find_columns(path, lines, columns, labels, needs_labels):
-    """(number of columns of the header or None, {column name: position})."""
-    first = [cell.strip() for cell in lines[0].split("\t")] if lines else []
-    by_position = {name: position for position, name in enumerate(columns)}
-    present = [name for name in columns if name in first]
-    texts = [name for name in columns if name != "label"]
-    if not present:
-        if first and len(first) >= len(columns) and first[by_position["label"]] not in labels:
-            raise InputError(
-                f"{path}: row 1: neither a header with the columns {', '.join(columns)} nor a row "
-                f"whose column {by_position['label'] + 1} is a label out of {', '.join(labels)}"
-            )
-        return None, by_position
-    needed = list(columns) if needs_labels else texts
-    missing = [name for name in needed if name not in first]
-    if missing:
-        raise InputError(f"{path}: row 1: the header has no column {', '.join(missing)}")
-    return len(first), {name: first.index(name) for name in present}
+def _all_empty(data, key):
+    """Whether a column is there but says nothing: a test file without labels."""
+    for _, cells in data:
+        inside = key in cells if isinstance(cells, dict) else key < len(cells)
+        value = cells[key] if inside else None
+        if value is not None and (not isinstance(value, str) or value.strip()):
+            return False
+    return True
 
 
-def _column_problem(cells, width, where, rows):
-    if rows == "hfl" and len(cells) > max(where.values()):
-        return None
-    if len(cells) == width:
-        return None
-    hint = " (a tab inside a text?)" if len(cells) > width else ""
-    plural = "" if len(cells) == 1 else "s"
-    return f"{len(cells)} column{plural}, expected {width} separated by tabs{hint}"
-
-
-def _example(path, number, cells, where, labels, rows):
-    texts = {name: cells[position] for name, position in where.items() if name != "label"}
-    label = cells[where["label"]].strip() if "label" in where else None
-    if label is not None and label not in labels:
-        raise InputError(
-            f"{path}: row {number}: label {label!r} is outside the label set {', '.join(labels)}"
-        )
-    for name, text in texts.items():
-        if rows == "strict" and not text.strip():
-            raise InputError(f"{path}: row {number}: {name} is empty; mend the row or leave it out")
+def _example(table, number, cells, columns, task, rows, label):
+    path = f"{table.path}: row {number}"
+    texts = {}
+    for column, place in columns.where.items():
+        value, name = cells[place], columns.names[column]
+        if column == "label":
+            label = checked_label(path, _label_text(path, name, value), task)
+            continue
+        if not isinstance(value, str):
+            raise InputError(f"{path}: {name}: expected a text, got {value!r:.40}")
+        if rows == "strict" and not value.strip():
+            raise InputError(f"{path}: {name} is empty; mend the row or leave it out")
+        texts[column] = value
     return Example(number, texts["text_a"], texts.get("text_b"), label)
+
+
+def _label_text(path, name, value):
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, int):  # of JSON: 0, 1, true, false
+        return json.dumps(value)
+    raise InputError(f"{path}: {name}: expected a label, got {value!r:.40}")
+
+
+def checked_label(path, label, task):
+    """The task's name of a label; ``path`` names file and row in messages."""
+    label = task.label(label)
+    if not label:
+        raise InputError(f"{path}: the label is empty; mend the row or leave it out")
+    if task.labels is not None and label not in task.labels:
+        origin = f" ({task.labels_of})" if task.labels_of else ""
+        shown = ", ".join(task.labels[:20]) + (", ..." if len(task.labels) > 20 else "")
+        raise InputError(f"{path}: label {label!r} is outside the label set {shown}{origin}")
+    return label

@@ -20,6 +20,7 @@ SPLITS = ("train", "dev", "test", "challenge")
 # kind of task -> "module:class" (loaded on use: those import paddle)
 KINDS = {
     "seq-cls": "classification:SequenceClassification",
+    "pair-cls": "classification:SequenceClassification",
     "qa": "reading:ReadingComprehension",
 }
 
@@ -30,24 +31,31 @@ class Task:
 
     Attributes:
         kind: one of `KINDS`: features, head, loss and predictions.
-        labels: the label set; the position is the label's id.
+        labels: the label set; the position is the label's id.  None: not known before reading.
         columns: column order of a file without a header.
+        aliases: other spellings of labels -> the label.
+        chosen: column -> its name, or its number from 1, that a user gave; None for a task whose
+            files have a known order.
+        labels_of: where the label set is from, for messages.
         files: split -> names to look for in the data folder, the first one found is taken.
         metric: the score that counts, one that the kind gives; higher is better.
         defaults: hyperparameters in which the task differs from its model size's recipe.
         reference: published scores, model size -> split -> (maximum, mean or None), in percent.
-        reader: ``reader(path, columns, labels, rows, needs_labels) -> list of examples``.
+        reader: ``reader(path, task, split, rows) -> list of examples``.
     """
 
     name: str
     kind: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None
     columns: tuple[str, ...]
     files: dict[str, tuple[str, ...]]
     metric: str = "accuracy"
     defaults: dict = dataclasses.field(default_factory=dict)
     reference: dict = dataclasses.field(default_factory=dict)
-    reader: Callable = readers.read_tsv
+    reader: Callable = readers.read_texts
+    aliases: dict = dataclasses.field(default_factory=dict)
+    chosen: dict | None = None
+    labels_of: str = ""
 
     def find(self, folder, split):
         """The path of a split's file in ``folder``, or None."""
@@ -60,7 +68,15 @@ class Task:
         Raises:
             InputError: see the reader.
         """
-        return self.reader(path, self.columns, self.labels, rows, needs_labels=split in SPLITS[:2])
+        return self.reader(path, self, split, rows)
+
+    def label(self, text):
+        """The label that a spelling of it stands for."""
+        return self.aliases.get(text.strip(), text.strip())
+
+    def has_dummy_labels(self, path, split, rows):
+        """The original gives the label 0 to all of a split whose name contains "test"."""
+        return rows == "hfl" and split == "test" and "test" in Path(path).stem
 
     def kind_class(self):
         """The class that implements the task's kind (imports paddle)."""
@@ -69,7 +85,24 @@ class Task:
 
 
 # HFL's test split is named "eval".
-TSV_FILES = {"train": ("train.tsv",), "dev": ("dev.tsv",), "test": ("test.tsv", "eval.tsv")}
+TSV_FILES = {
+    "train": ("train.tsv", "train.csv"),
+    "dev": ("dev.tsv", "dev.csv"),
+    "test": ("test.tsv", "eval.tsv", "test.csv", "eval.csv"),
+}
+
+
+def _matching(name, reference):
+    """A task of two texts that mean the same or not."""
+    return Task(
+        name=name,
+        kind="pair-cls",
+        labels=("0", "1"),
+        columns=("text_a", "text_b", "label"),
+        files=TSV_FILES,
+        reference=reference,
+    )
+
 
 QA_FILES = {
     "train": ("train.json",),
@@ -79,9 +112,9 @@ QA_FILES = {
 }
 
 
-def _read_questions(path, columns, labels, rows, needs_labels):
-    del columns, labels
-    return read_questions(path, rows, needs_labels)
+def _read_questions(path, task, split, rows):
+    del task
+    return read_questions(path, rows, needs_answers=split in SPLITS[:2])
 
 
 def _reading(name, reference):
@@ -118,6 +151,39 @@ TASKS = {
                 "small-ex": {"dev": (89.5, None), "test": (89.1, None)},
                 "base": {"dev": (92.5, 92.3), "test": (91.8, 91.7)},
                 "large": {"dev": (93.3, None), "test": (93.6, None)},
+            },
+        ),
+        Task(
+            name="xnli",
+            kind="pair-cls",
+            labels=("contradictory", "entailment", "neutral"),
+            aliases={"contradiction": "contradictory"},
+            columns=("text_a", "text_b", "label"),
+            files=TSV_FILES,
+            reader=readers.read_xnli,
+            reference={
+                "small": {"dev": (73.3, 72.5), "test": (73.1, 72.6)},
+                "small-ex": {"dev": (75.4, None), "test": (75.8, None)},
+                "base": {"dev": (77.9, 77.0), "test": (78.4, 77.8)},
+                "large": {"dev": (81.5, None), "test": (81.0, None)},
+            },
+        ),
+        _matching(
+            "lcqmc",
+            {
+                "small": {"dev": (86.7, 86.3), "test": (85.9, 85.6)},
+                "small-ex": {"dev": (87.5, None), "test": (86.0, None)},
+                "base": {"dev": (90.2, 89.8), "test": (87.6, 87.3)},
+                "large": {"dev": (90.7, None), "test": (87.3, None)},
+            },
+        ),
+        _matching(
+            "bqcorpus",
+            {
+                "small": {"dev": (83.5, 83.0), "test": (82.0, 81.7)},
+                "small-ex": {"dev": (84.0, None), "test": (82.6, None)},
+                "base": {"dev": (84.8, 84.7), "test": (84.5, 84.0)},
+                "large": {"dev": (86.7, None), "test": (85.1, None)},
             },
         ),
         Task(

@@ -162,7 +162,7 @@ def test_random_initialisation_takes_no_weights(options, pretrained):
 def test_absent_splits_are_announced(options, data, capsys):
     (data / "eval.tsv").unlink()
     (data / "dev.tsv").unlink()
-    with pytest.raises(InputError, match=r"no dev\.tsv: the dev split is missing"):
+    with pytest.raises(InputError, match=r"no dev\.tsv or dev\.csv: the dev split is missing"):
         run(options("best", keep="best"))
     results = run(options(num_train_epochs=0.1))
     assert results["train"]["steps"] == 1
@@ -172,7 +172,7 @@ def test_absent_splits_are_announced(options, data, capsys):
     assert "dev: no dev.tsv" in out
     assert "test: no test.tsv or eval.tsv" in out
     (data / "train.tsv").unlink()
-    with pytest.raises(InputError, match=r"no train\.tsv: the train split is missing"):
+    with pytest.raises(InputError, match=r"no train\.tsv or train\.csv: the train split"):
         run(options("none"))
 
 
