@@ -31,6 +31,8 @@ setup(
         "safetensors>=0.4",
         "crc32c>=2.3",
         "tqdm>=4.60",
+        "json5>=0.9",
+        "seqeval>=1.2",
         # 3.9.3 splits dashes, the tokenizer behind the official scores of CMRC and DRCD does not.
         "nltk>=3.5,<3.9.3",
         "visualdl>=2.5",

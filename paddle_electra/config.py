@@ -4,18 +4,25 @@ A command's options are one dataclass, each field made with `option`.  Values co
 defaults, then from ``--hparams`` (a JSON file or a JSON string) where the class has such a field,
 then from ``--key value``; hyphens and underscores are alike.  An unknown key is an error that
 names the nearest known one.
+
+A class that takes the place of one of the original's may say what becomes of keys that it has no
+field for: ``ALIASES`` {key: field}, ``NO_EFFECT`` {key: why}, and ``REFUSED`` {key: (the value that
+changes nothing, what to do instead)}.
 """
 
 import argparse
 import dataclasses
 import difflib
-import json
 import os
+import re
+import sys
 import types
 import typing
 
+import json5
+
 from .errors import InputError
-from .files import read_json, write_json
+from .files import read_errors, write_json
 
 
 def option(
@@ -23,7 +30,8 @@ def option(
 ):
     """A dataclass field.  ``help`` is its text in ``--help``; no ``default`` means required.
 
-    Field types may be str, int, float, bool, ``X | None``, or ``tuple[X, ...]`` (several values).
+    Field types may be str, int, float, bool, dict (a JSON object), ``X | None``, or
+    ``tuple[X, ...]`` (several values).
     ``least`` and ``most`` bound a number.  A ``positional`` one may be given without its name, in
     the order of the fields.
     """
@@ -72,11 +80,33 @@ def _convert_all(cls, values, source):
     fields = {field.name: field for field in dataclasses.fields(cls)}
     known = {}
     for key, value in values.items():
-        name = key.replace("-", "_")
-        if name not in fields:
+        name = _own_name(cls, key)
+        if name in _keys(cls, "NO_EFFECT"):
+            note = f"{key} has no effect here: {_keys(cls, 'NO_EFFECT')[name]}"
+            print(f"note: {source}: {note}", file=sys.stderr)
+        elif name in _keys(cls, "REFUSED"):
+            _refuse_foreign(cls, name, value, source)
+        elif name not in fields:
             raise InputError(f"{source}: unknown {_describe_unknown(key, fields)}")
-        known[name] = _convert(cls, fields[name], value, source)
+        else:
+            known[name] = _convert(cls, fields[name], value, source)
     return known
+
+
+def _own_name(cls, key):
+    """The name of the field that a key means, or the key with underscores."""
+    name = key.replace("-", "_")
+    return _keys(cls, "ALIASES").get(name, name)
+
+
+def _keys(cls, table):
+    return getattr(cls, table, {})
+
+
+def _refuse_foreign(cls, name, value, source):
+    harmless, reason = _keys(cls, "REFUSED")[name]
+    if value != harmless and str(value).lower() != str(harmless).lower():
+        raise InputError(f"{source}: {name} {value!r} is not supported: {reason}")
 
 
 def _build(cls, known, source):
@@ -118,13 +148,14 @@ def _describe_unknown(key, names):
 
 
 def _read_hparams(text):
+    """The object in a file or in the text itself; comments and trailing commas are accepted."""
     if text.lstrip().startswith("{"):
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
+            values = parse_json(text)
+        except ValueError as error:
             raise InputError(
-                f"--hparams {_shorten(text)}: not JSON: {error.msg} at character {error.pos}; on a "
-                f"command line put it in single quotes: '{{\"seed\": 1}}'"
+                f"--hparams {_shorten(text)}: not JSON: {error}; on a command line put it in "
+                f"single quotes: '{{\"seed\": 1}}'"
             ) from None
     elif not os.path.exists(text):
         raise InputError(
@@ -132,13 +163,39 @@ def _read_hparams(text):
             f"'{{\"seed\": 1}}'"
         )
     else:
-        values = read_json(text)
+        values = _read_hparams_file(text)
     if not isinstance(values, dict):
         raise InputError(
             f"--hparams {_shorten(text)}: expected a JSON object of hyperparameters, "
             f'such as {{"seed": 1}}'
         )
     return values
+
+
+def _read_hparams_file(path):
+    try:
+        with read_errors(path, "JSON file"), open(path, encoding="utf-8-sig") as handle:
+            return parse_json(handle.read())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+
+
+def parse_json(text):
+    """JSON as people write it: with comments and trailing commas (JSON5).
+
+    Raises:
+        ValueError: says where and what.
+    """
+    try:
+        return json5.loads(text, allow_duplicate_keys=False)
+    except ValueError as error:
+        found = re.match(r"<string>:(\d+) (.*) at column (\d+)", str(error), re.DOTALL)
+        if found is None:
+            raise
+        line, problem, column = found.groups()
+        raise ValueError(f"line {line}, column {column}: {problem}") from None
 
 
 def _split_arguments(cls, arguments, source):
@@ -156,13 +213,16 @@ def _split_arguments(cls, arguments, source):
                 continue
             raise InputError(f"{source}: unexpected argument {argument!r}; options start with --")
         key, equals, inline = argument[2:].partition("=")
-        name = key.replace("-", "_")
+        name = _own_name(cls, key)
         negated = name.startswith("no_") and name not in fields and name[3:] in fields
         if negated:
             name = name[3:]
-        if name not in fields:
+        if name in fields:
+            kind, several, _ = _type_of(cls, fields[name])
+        elif name in _keys(cls, "NO_EFFECT") or name in _keys(cls, "REFUSED"):
+            kind, several = str, False
+        else:
             raise InputError(f"{source}: unknown {_describe_unknown(key, fields)}")
-        kind, several, _ = _type_of(cls, fields[name])
         values = [inline] if equals else []
         while not equals and not negated and position < len(arguments):
             if arguments[position].startswith("--") or (values and not several):
@@ -233,7 +293,13 @@ def _scalar(kind, value, field, source):
 
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_TYPE_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a JSON object",
+}
 
 
 def _parse(kind, value):
@@ -241,6 +307,9 @@ def _parse(kind, value):
         if str(value).lower() not in _BOOLEANS:
             _refuse()
         return _BOOLEANS[str(value).lower()]
+    if kind is dict:
+        value = parse_json(value) if isinstance(value, str) else value
+        return value if isinstance(value, dict) else _refuse()
     if isinstance(value, bool):
         _refuse()
     if kind is int:
@@ -276,7 +345,7 @@ def _parser(cls, prog, description):
         if kind is bool:
             shape = {"action": "store_true"}
         else:
-            metavar = {str: "TEXT", int: "N", float: "X"}[kind]
+            metavar = {str: "TEXT", int: "N", float: "X", dict: "JSON"}[kind]
             shape = {"metavar": metavar + (" ..." if several else "")}
         if _is_positional(field):
             shape["metavar"] = field.name.upper()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import typing
 
 import pytest
 
@@ -186,7 +187,8 @@ def test_mistakes_in_hparams_name_their_source(values, message, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{batch_size: 8}", "--hparams {batch_size: 8}: not JSON"),
+        ("{batch_size = 8}", "--hparams {batch_size = 8}: not JSON: line 1, column 13"),
+        ('{"batch_size": 8, "batch_size": 9}', "batch_size"),
         ('{"batch_size": 8', "not JSON"),
         ("batch_size=8", "--hparams batch_size=8: no such file; JSON text begins with {"),
         ("nowhere.json", "--hparams nowhere.json: no such file"),
@@ -201,8 +203,10 @@ def test_hparams_that_are_no_json(text, message):
 
 def test_hparams_files_that_are_no_json_object(tmp_path):
     file = tmp_path / "h.json"
-    file.write_text('{\n "rate": 1,\n}', "utf-8")
-    assert f"{file}: line 3, column 1: not JSON" in refused("--hparams", str(file))
+    file.write_text('{\n "rate": 1,\n"', "utf-8")
+    assert f"{file}: not JSON: line 3, column" in refused("--hparams", str(file))
+    file.write_bytes(b'{"mode": "\xb2"}')
+    assert f"{file}: not UTF-8 text (byte 10)" in refused("--hparams", str(file))
     file.write_text("[1]", "utf-8")
     assert "expected a JSON object of hyperparameters" in refused("--hparams", str(file))
     assert "this is a folder" in refused("--hparams", str(tmp_path))
@@ -221,3 +225,42 @@ def test_saved_options_come_back(tmp_path):
     values = json.loads((tmp_path / "settings.json").read_text("utf-8"))
     assert values == json.loads(json.dumps(to_dict(options)))
     assert from_dict(Options, values) == options
+
+
+def test_comments_and_trailing_commas_are_accepted(tmp_path):
+    text = '{"sizes": [7, 8,], // of both\n /* slow */ "mode": "slow",\n}'
+    file = tmp_path / "h.json"
+    file.write_text(f"\ufeff{text}", "utf-8")
+    for given in (text, str(file)):
+        options = parse("--hparams", given)
+        assert (options.sizes, options.mode) == ((7, 8), "slow")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Successor:
+    """Takes the place of a program with other keys."""
+
+    names: tuple[str, ...] = option(help="names")
+    sizes: dict | None = option(None, "sizes")  # noqa: RUF009
+    hparams: str | None = option(None, "JSON")
+
+    ALIASES: typing.ClassVar = {"old_names": "names"}
+    NO_EFFECT: typing.ClassVar = {"use_tpu": "there is none"}
+    REFUSED: typing.ClassVar = {"debug": (False, "use a small file")}
+
+
+def test_keys_of_a_predecessor(capsys):
+    def parse(*arguments):
+        return from_arguments(Successor, list(arguments), "program command")
+
+    assert parse("--old-names", "a", "b").names == ("a", "b")
+    text = '{"old_names": "a", "use_tpu": true, "debug": false, "sizes": {"x": 1}}'
+    assert parse("--hparams", text) == Successor(names=("a",), sizes={"x": 1}, hparams=text)
+    note = "use_tpu has no effect here: there is none"
+    assert note in capsys.readouterr().err
+    assert parse("--names", "a", "--use-tpu", "true", "--sizes", '{"x": 1,}').sizes == {"x": 1}
+    assert note in capsys.readouterr().err
+    with pytest.raises(InputError, match="debug True is not supported: use a small file"):
+        parse("--hparams", '{"names": "a", "debug": true}')
+    with pytest.raises(InputError, match="--sizes: expected a JSON object, got 'x'"):
+        parse("--names", "a", "--sizes", "x")

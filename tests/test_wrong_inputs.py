@@ -279,7 +279,7 @@ def test_an_unknown_hyperparameter(answer, tmp_path, command, key):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{learning_rate:1}", "--hparams {learning_rate:1}: not JSON"),
+        ("{learning_rate=1}", "--hparams {learning_rate=1}: not JSON"),
         ("learning_rate=1", "--hparams learning_rate=1: no such file; JSON text begins with {"),
         ('{"learning_rate":"fast"}', "--learning-rate: expected a number, got 'fast'"),
         ('{"train_batch_size":1.5}', "--train-batch-size: expected a whole number, got 1.5"),
