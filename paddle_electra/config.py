@@ -7,7 +7,7 @@ names the nearest known one.
 
 A class that takes the place of one of the original's may say what becomes of keys that it has no
 field for: ``ALIASES`` {key: field}, ``NO_EFFECT`` {key: why}, and ``REFUSED`` {key: (the value that
-changes nothing, what to do instead)}.
+changes nothing, what to do instead)}.  One with ``KEEPS_HPARAMS`` reads its ``hparams`` itself.
 """
 
 import argparse
@@ -131,9 +131,9 @@ def from_arguments(cls, arguments, prog, description=""):
     source = prog.partition(" ")[2] or prog  # messages begin with the program's name anyway
     given = _split_arguments(cls, arguments, source)
     values = {}
-    if "hparams" in given:
+    if "hparams" in given and not getattr(cls, "KEEPS_HPARAMS", False):
         text = given["hparams"]
-        values = _convert_all(cls, _read_hparams(text), f"--hparams {_shorten(text)}")
+        values = _convert_all(cls, read_hparams(text), f"--hparams {_shorten(text)}")
     return _build(cls, {**values, **_convert_all(cls, given, source)}, source)
 
 
@@ -147,7 +147,7 @@ def _describe_unknown(key, names):
     return f"hyperparameter or option {key!r}{hint}"
 
 
-def _read_hparams(text):
+def read_hparams(text):
     """The object in a file or in the text itself; comments and trailing commas are accepted."""
     if text.lstrip().startswith("{"):
         try:
@@ -163,7 +163,7 @@ def _read_hparams(text):
             f"'{{\"seed\": 1}}'"
         )
     else:
-        values = _read_hparams_file(text)
+        values = _read_file(text)
     if not isinstance(values, dict):
         raise InputError(
             f"--hparams {_shorten(text)}: expected a JSON object of hyperparameters, "
@@ -172,7 +172,7 @@ def _read_hparams(text):
     return values
 
 
-def _read_hparams_file(path):
+def _read_file(path):
     try:
         with read_errors(path, "JSON file"), open(path, encoding="utf-8-sig") as handle:
             return parse_json(handle.read())

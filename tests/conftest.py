@@ -10,6 +10,8 @@ from good_things import made, run_folder  # noqa: F401  (fixtures)
 from paddle_electra.runtime import prepare_environment
 
 prepare_environment()
+# Nothing of a test may lie in, or come from, the user's cache.
+os.environ["PADDLE_ELECTRA_CACHE"] = ""
 
 
 def pytest_collection_modifyitems(items):

@@ -59,7 +59,7 @@ def shown(default):
         return "required"
     if isinstance(default, bool):
         default = "on" if default else "off"
-    return f"default: {'none' if default is None else default}"
+    return f"default: {'none' if default in (None, ()) else default}"
 
 
 def refused(arguments, capsys):

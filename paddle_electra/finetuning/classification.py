@@ -12,6 +12,7 @@ import paddle.nn.functional as F
 
 from ..files import atomic_write
 from ..modeling.electra import ElectraForSequenceClassification
+from .cache import join, pieces
 from .metrics import METRICS
 
 PAD_TO_MULTIPLE = 8
@@ -62,6 +63,22 @@ class SequenceClassification:
             )
             for example, encoding in zip(examples, encodings, strict=True)
         ]
+
+    def pack(self, features):
+        """Features to few flat arrays; see `cache`."""
+        ids, lengths = join((feature.input_ids for feature in features), np.int32)
+        types, _ = join((feature.token_type_ids for feature in features), np.int8)
+        labels = np.array([feature.label for feature in features], np.int32)
+        return {"input_ids": ids, "token_type_ids": types, "lengths": lengths, "labels": labels}
+
+    def unpack(self, arrays, examples):
+        """The features that `pack` packed."""
+        del examples
+        ids, types = (
+            pieces(arrays[name].astype(np.int64), arrays["lengths"])
+            for name in ("input_ids", "token_type_ids")
+        )
+        return list(map(Feature, ids, types, arrays["labels"].tolist()))
 
     def collate(self, features):
         """A batch, padded to its longest feature (rounded up to a multiple of 8).

@@ -20,6 +20,8 @@ ALIASES = {
     "text_b": ("text_b", "sentence2", "hypo", "hypothesis", "question2", "query2"),
     "label": ("label", "gold_label", "labels", "tags", "ner_tags"),
 }
+# What words to tag are called before all others: their text may stand beside them.
+_WORDS = ("tokens", "words")
 OPTIONS = {"text_a": "--text-column", "text_b": "--text-pair-column", "label": "--label-column"}
 
 
@@ -72,14 +74,17 @@ def _match(column, names, task):
     chosen = (task.chosen or {}).get(column)
     if chosen is not None:
         return chosen if chosen in names else None
-    return next((name for name in names if str(name).strip().lower() in ALIASES[column]), None)
+    found = [name for name in names if str(name).strip().lower() in ALIASES[column]]
+    if task.kind == "token-cls":
+        found.sort(key=lambda name: str(name).strip().lower() not in _WORDS)
+    return found[0] if found else None
 
 
 def _by_order(table, task, first, needs_labels, rows):
     """Columns of a task whose files have a known order, with or without a header."""
     path, columns = table.path, task.columns
     place = columns.index("label")
-    is_data = len(first) > place and task.label(first[place]) in task.labels
+    is_data = len(first) > place and _is_label(first[place], task)
     found = [column for column in columns if _match(column, first, task) is not None]
     if found and not is_data:
         return _by_name(table, task, first, needs_labels)
@@ -92,10 +97,19 @@ def _by_order(table, task, first, needs_labels, rows):
     if rows == "hfl":  # the original takes the first row for a header, whatever it says
         where = {column: number for number, column in enumerate(columns)}
         return Columns(where, {c: c for c in columns}, len(first), header=True)
+    known = f" out of {', '.join(task.labels)}" if task.labels else ""
     raise InputError(
         f"{path}: row 1: neither a header with the columns {', '.join(columns)} nor a row whose "
-        f"column {place + 1} is a label out of {', '.join(task.labels)}"
+        f"column {place + 1} is a label{known}"
     )
+
+
+def _is_label(cell, task):
+    """Is the cell one of the task's labels, or for token-cls several of them?"""
+    if task.labels is None:
+        return cell.lower() not in ALIASES["label"]
+    parts = re.split("[\x02 ]", cell) if task.kind == "token-cls" else [cell]
+    return all(task.label(part) in task.labels for part in parts)
 
 
 def _by_name(table, task, names, needs_labels):

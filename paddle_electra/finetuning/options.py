@@ -5,10 +5,13 @@ recipe of the model's size, else from `COMMON` (PARITY 28: HFL's published recip
 """
 
 import dataclasses
+from typing import ClassVar
 
 from ..config import option, seed_option
 from ..errors import InputError
 from ..modeling.config import SIZES
+from . import original_keys
+from .custom_options import CustomOptions
 from .readers import ROWS
 from .tasks import TASKS
 
@@ -18,28 +21,58 @@ COMMON = {
     "max_seq_length": 128,
     "warmup_proportion": 0.1,
     "weight_decay_rate": 0.01,
+    "loss_reduction": "sum",
+    "joint_prediction": True,
+    "answerable_classifier": True,
 }
-# size -> what it has of its own
+BERT = "bert"
+# size, or BERT's family -> what it has of its own
 RECIPES = {
     "tiny": {"learning_rate": 3e-4, "layerwise_lr_decay": 0.8},
     "small": {"learning_rate": 3e-4, "layerwise_lr_decay": 0.8},
     "small-ex": {"learning_rate": 3e-4, "layerwise_lr_decay": 0.8},
     "base": {"learning_rate": 1e-4, "layerwise_lr_decay": 0.8},
     "large": {"learning_rate": 5e-5, "layerwise_lr_decay": 0.9},
+    # BERT's own code: the mean loss, one rate for all layers, independent ends of an answer.
+    BERT: {
+        "learning_rate": 3e-5,
+        "layerwise_lr_decay": 1.0,
+        "loss_reduction": "mean",
+        "joint_prediction": False,
+        "answerable_classifier": False,
+    },
 }
+# What a fine-tuned model's task.json knows better than a recipe.
+OF_MODEL = (
+    *("max_seq_length", "max_query_length", "doc_stride", "joint_prediction"),
+    *("answerable_classifier", "answerable_uses_start_logits"),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FinetuneOptions:
+class FinetuneOptions(CustomOptions):
     """``paddle-electra finetune``."""
 
-    task: str = option(help=f"Name of the task, such as {', '.join(TASKS)}.")
+    ALIASES: ClassVar = original_keys.ALIASES
+    NO_EFFECT: ClassVar = original_keys.NO_EFFECT
+    REFUSED: ClassVar = original_keys.REFUSED
+
+    task: tuple[str, ...] = option(
+        help=f"Name of the task: {', '.join(TASKS)}, or custom for one of your own. Several are "
+        f"learned at once, each with a head of its own."
+    )
     model: str = option(
         help="Pretrained model: a checkpoint folder, or a TensorFlow checkpoint of the original."
     )
-    data: str = option(help="Folder with the task's files, such as train.tsv, dev.tsv, test.tsv.")
+    data: str | None = option(
+        None,
+        "Folder with the task's files, such as train.tsv, dev.tsv, test.tsv; for several tasks the "
+        "folder of their folders.",
+    )
     output: str = option(help="Folder for the fine-tuned model, scores and predictions.")
-    hparams: str | None = option(None, "Options as a JSON file or a JSON string.")
+    hparams: str | None = option(
+        None, "Options as a JSON file or a JSON string; comments and trailing commas are accepted."
+    )
     init: str = option(
         "checkpoint",
         "Start from the weights of --model, or from random ones with its configuration and "
@@ -47,6 +80,13 @@ class FinetuneOptions:
         choices=("checkpoint", "random"),
     )
     seed: int = seed_option(1, "Seed of the head, the order of examples, and dropout.")
+    num_trials: int = option(
+        1,
+        "Runs with the seeds --seed, --seed + 1 and so on, each in a folder trial_1, trial_2, ... "
+        "of its own; the scores are given as maximum (mean).",
+        least=1,
+    )
+    keep_all_models: bool = option(True, "Keep the model of every trial, not only the last one's.")
     learning_rate: float | None = option(
         None, "Peak learning rate. None: by size, 3e-4 tiny and small, 1e-4 base, 5e-5 large."
     )
@@ -65,6 +105,12 @@ class FinetuneOptions:
         "Factor of the rate from one layer to the one below; the top layer already has its square, "
         "as in the original. None: by size, 0.8, large 0.9.",
     )
+    loss_reduction: str | None = option(
+        None,
+        "Loss of a batch; the gradient's norm is then cut to 1. None: sum as ELECTRA's code, mean "
+        "as BERT's for models of its family.",
+        choices=("sum", "mean"),
+    )
     max_query_length: int = option(64, "Reading: longer questions are cut to this many tokens.")
     doc_stride: int = option(128, "Reading: tokens from the start of one window to the next one's.")
     spans: str = option(
@@ -73,17 +119,30 @@ class FinetuneOptions:
         "the answer's tokens, in words that white space separates.",
         choices=("offsets", "hfl"),
     )
-    joint_prediction: bool = option(True, "Reading: the end of an answer depends on its start.")
+    joint_prediction: bool | None = option(
+        None, "Reading: the end of an answer depends on its start. None: on, off for BERT."
+    )
     beam_size: int = option(20, "Reading: starts that are tried, and ends of each.")
     n_best_size: int = option(20, "Reading: answers that are kept for each question.")
     max_answer_length: int = option(30, "Reading: longest answer in tokens.")
-    answerable_classifier: bool = option(True, "Reading: learn whether there is an answer, too.")
+    answerable_classifier: bool | None = option(
+        None, "Reading: learn whether there is an answer, too. None: on, off for BERT."
+    )
+    answerable_uses_start_logits: bool = option(
+        True, "Reading: that classifier sees where the answer may start."
+    )
     answerable_weight: float = option(0.5, "Reading: weight of that in the loss.")
     do_train: bool = option(
         True, "Train. Off: score --model, which must be a model fine-tuned on the task."
     )
     do_eval: bool = option(True, "Score the dev split, after each epoch and at the end.")
     do_test: bool = option(True, "Score the test split at the end.")
+    write_test_outputs: bool = option(
+        True, "Write the predictions of the test and challenge splits; scores are always printed."
+    )
+    n_writes_test: int = option(
+        5, "Write those predictions in the first trials only, so many of them.", least=0
+    )
     keep: str = option(
         "last",
         "Which weights become the result: those of the last step, or of the epoch that was best "
@@ -96,6 +155,25 @@ class FinetuneOptions:
         "columns and accepts empty texts, as the original does.",
         choices=ROWS,
     )
+    model_size: str | None = option(
+        None, "Named size that the checkpoint must have; it is seen from the weights.", tuple(SIZES)
+    )
+    vocab_size: int | None = option(None, "Entries that its vocabulary must have.")
+    embedding_size: int | None = option(None, "Width that its embeddings must have.")
+    model_hparam_overrides: dict | None = option(  # noqa: RUF009
+        None,
+        "Sizes that the checkpoint must have, and hidden_dropout_prob and "
+        "attention_probs_dropout_prob to fine-tune with.",
+    )
+    do_lower_case: bool | None = option(
+        None, "Lower-case and strip accents. None: as the checkpoint says."
+    )
+    feature_cache: str | None = option(
+        None,
+        "Folder that keeps features for the next run; off for none. None: paddle-electra/features "
+        "in the user's cache folder, or PADDLE_ELECTRA_CACHE.",
+    )
+    log_examples: bool = option(False, "Print the tokens of the first training examples.")
     log_steps: int = option(10, "Steps between two records in log.jsonl.")
     save_minutes: float = option(5.0, "Longest time between two saves of the state to resume from.")
 
@@ -115,25 +193,46 @@ def nearest_size(config):
     return "base" if config.hidden_size < 1024 else "large"
 
 
-def resolve(options, config, task, trained_length=None):
+def recipe_of(config, tasks, trained=None):
+    """The hyperparameters for a model and its tasks, where nothing else is said.
+
+    Args:
+        config: an `ElectraConfig`.
+        tasks: list of `tasks.Task`.  What several tasks do not agree on is taken from `COMMON`,
+            but the longest of their lengths.
+        trained: ``task.json`` of a fine-tuned model that is only scored.
+    """
+    family = BERT if config.pooler else nearest_size(config)
+    own = [{**task.defaults, **task.recipes.get(family, {})} for task in tasks]
+    agreed = {
+        name: value
+        for name, value in own[0].items()
+        if all(name in other and other[name] == value for other in own)
+    }
+    recipe = {**COMMON, **RECIPES[family], **agreed}
+    lengths = [other.get("max_seq_length", COMMON["max_seq_length"]) for other in own]
+    recipe["max_seq_length"] = max(lengths)
+    recipe |= {name: (trained or {})[name] for name in OF_MODEL if name in (trained or {})}
+    recipe["max_seq_length"] = min(recipe["max_seq_length"], config.max_position_embeddings)
+    return recipe
+
+
+def resolve(options, config, tasks, trained=None):
     """Fill in every hyperparameter that was not given, and check them.
 
     Args:
         options: a `FinetuneOptions`.
-        config: `ElectraConfig` of the model.
-        task: a `tasks.Task`.
-        trained_length: of a fine-tuned model that is only scored: the default of max_seq_length.
+        config, tasks, trained: see `recipe_of`.
     Returns:
         a `FinetuneOptions` without None among the hyperparameters.
     Raises:
         InputError: a value out of its range, or a length that the model has no positions for.
     """
-    recipe = {**COMMON, **RECIPES[nearest_size(config)], **task.defaults}
-    if not options.do_train and trained_length is not None:
-        recipe["max_seq_length"] = trained_length
-    recipe["max_seq_length"] = min(recipe["max_seq_length"], config.max_position_embeddings)
-    missing = {name: value for name, value in recipe.items() if getattr(options, name) is None}
-    options = dataclasses.replace(options, **missing)
+    recipe = recipe_of(config, tasks, None if options.do_train else trained)
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    values = {name: getattr(options, name) for name in recipe}
+    unset = {name: recipe[name] for name, value in values.items() if value == defaults[name]}
+    options = dataclasses.replace(options, **unset)
     _check_ranges(options)
     if options.max_seq_length > config.max_position_embeddings:
         raise InputError(
@@ -170,5 +269,7 @@ def _check_ranges(options):
             raise InputError(f"--{name.replace('_', '-')} {value}: expected {limit}")
     if options.init == "random" and not options.do_train:
         raise InputError("--init random needs training; drop --no-do-train")
+    if options.num_trials > 1 and not options.do_train:
+        raise InputError("--num-trials needs training; drop --no-do-train, or score one model")
     if options.keep == "best" and not options.do_eval:
         raise InputError("--keep best needs the scores of the dev split; drop --no-do-eval")

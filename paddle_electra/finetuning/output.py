@@ -1,7 +1,7 @@
 """The output folder of a fine-tuning: whose it is, and what is put there."""
 
 import dataclasses
-import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -10,31 +10,29 @@ from pathlib import Path
 from .. import config as settings
 from ..checkpoint import native
 from ..errors import InputError
-from ..files import disk_errors, read_json, sha256, write_json
+from ..files import disk_errors, read_json, write_json
 from ..training.state import list_checkpoints
 
 SETTINGS, RESULTS = "settings.json", "results.json"
+MODEL_FILES = (native.DISCRIMINATOR, native.CONFIG, native.VOCAB, native.TASK)
 # Options that may change between two starts of the same run: they do not touch its numbers.
-_FREE = ("model", "data", "output", "hparams", "eval_batch_size", "log_steps", "save_minutes")
+_FREE = (
+    *("model", "data", "train", "dev", "test", "output", "hparams", "feature_cache"),
+    *("eval_batch_size", "log_steps", "log_examples", "save_minutes"),
+    *("num_trials", "keep_all_models", "write_test_outputs", "n_writes_test"),
+)
 
 
-def identify(setup):
+def identify(setup, digests):
     """What makes a run this run: the options that matter, and digests of its inputs."""
     options = dataclasses.asdict(setup.options)
-    return {
+    identity = {
         **{name: value for name, value in options.items() if name not in _FREE},
-        "model_sha256": _digest(setup.checkpoint.discriminator),
+        "labels": {job.task.name: job.task.labels for job in setup.jobs},
         "tokenizer": setup.tokenizer.fingerprint,
-        **{f"{name}_sha256": sha256(split.path) for name, split in setup.splits.items()},
+        **digests,
     }
-
-
-def _digest(tensors):
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].tobytes())
-    return digest.hexdigest()
+    return json.loads(json.dumps(identity))  # as it is read back
 
 
 def check(output, identity):
@@ -75,15 +73,28 @@ def write_settings(options, identity):
     write_json(Path(options.output) / SETTINGS, values)
 
 
+def folder_of(setup, job):
+    """Where a task's model and predictions go."""
+    output = Path(setup.options.output)
+    return output / job.task.name if setup.several else output
+
+
 def write_model(setup, model):
-    """Put the fine-tuned model into the output folder, each file atomically, weights last."""
-    folder = Path(setup.options.output)
+    """Put the fine-tuned model of each task into its folder, every file atomically."""
+    for number, job in enumerate(setup.jobs):
+        _write_model(setup, job, setup.part(model, number), folder_of(setup, job))
+
+
+def _write_model(setup, job, model, folder):
     checkpoint = setup.checkpoint
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with disk_errors(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".model.") as name:
         made = Path(name)
         native.write_into(
-            made, checkpoint.config, checkpoint.vocab_file, model, task=setup.kind.describe()
+            made, checkpoint.config, checkpoint.vocab_file, model, task=job.kind.describe()
         )
+        # The weights last: a model is there when they are.
         for file in sorted(made.iterdir(), key=lambda file: file.name == native.DISCRIMINATOR):
             with open(file, "rb") as handle:
                 os.fsync(handle.fileno())

@@ -92,7 +92,7 @@ def _no_rows(table, task):
 
 def _examples(table, columns, task, split, rows):
     data = table.rows[columns.header :]
-    dummy = task.labels[0] if task.has_dummy_labels(table.path, split, rows) else None
+    dummy = (task.labels or ("",))[0] if task.has_dummy_labels(table.path, split, rows) else None
     key = columns.where.get("label")
     if dummy is not None or (split == "test" and key is not None and _all_empty(data, key)):
         where = {column: place for column, place in columns.where.items() if column != "label"}

@@ -10,7 +10,7 @@ import paddle.nn.functional as F
 
 from ..files import write_json
 from ..modeling.reading import ElectraForQuestionAnswering
-from . import reading_scores
+from . import reading_scores, window_cache
 from .answers import Outputs, best_answers, group_by_question
 from .windows import Featurizer
 
@@ -26,7 +26,8 @@ class ReadingComprehension:
         max_seq_length: tokens of a window.
         options: what else fine-tuning was told: ``max_query_length``, ``doc_stride``, ``spans``,
             ``n_best_size``, ``max_answer_length``, ``beam_size``, ``joint_prediction``,
-            ``answerable_classifier``, ``answerable_weight``; those of the original.
+            ``answerable_classifier``, ``answerable_uses_start_logits``, ``answerable_weight``;
+            those of the original.
     """
 
     def __init__(self, task, tokenizer, max_seq_length, options):
@@ -43,10 +44,24 @@ class ReadingComprehension:
     def prepare(self, examples, split):
         """Questions to windows; prints which answers of a training split could not be used."""
         windows, problems = self.featurizer.windows(examples, training=split == "train")
+        notes = []
         for problem, names in problems.items():
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            print(f"{split}: {len(names)} of {len(examples)} questions: {problem} ({shown})")
-        return windows
+            notes.append(f"{split}: {len(names)} of {len(examples)} questions: {problem} ({shown})")
+        return _said(window_cache.Windows(windows, notes))
+
+    def cache_key(self):
+        """The settings on which windows depend; see `cache`."""
+        names = ("max_query_length", "doc_stride", "spans")
+        return {name: getattr(self.featurizer, name) for name in names}
+
+    def pack(self, windows):
+        """Windows to few flat arrays; see `cache`."""
+        return window_cache.pack(windows)
+
+    def unpack(self, arrays, examples):
+        """The windows that `pack` packed; prints again what `prepare` printed."""
+        return _said(window_cache.unpack(arrays, examples, self.tokenizer))
 
     def collate(self, windows):
         """A batch, padded to its longest window (rounded up to a multiple of 8).
@@ -80,6 +95,7 @@ class ReadingComprehension:
             self.options.joint_prediction,
             self.options.beam_size,
             self.options.answerable_classifier,
+            self.options.answerable_uses_start_logits,
         )
 
     def losses(self, model, batch):
@@ -156,7 +172,14 @@ class ReadingComprehension:
             "max_seq_length": self.max_seq_length,
             **{name: getattr(self.options, name) for name in (*names, "joint_prediction")},
             "answerable_classifier": self.options.answerable_classifier,
+            "answerable_uses_start_logits": self.options.answerable_uses_start_logits,
         }
+
+
+def _said(windows):
+    for note in windows.notes:
+        print(note)
+    return windows
 
 
 def _inputs(batch):

@@ -21,13 +21,13 @@ class Session:
     """Trains ``model`` as ``setup.options`` say, continuing where a stopped run left off.
 
     Args:
-        setup: a `run.Setup`.
+        setup: a `setup.Setup`.
         model: with its starting weights.
     """
 
     def __init__(self, setup, model):
         self.setup, self.model, self.options = setup, model, setup.options
-        self.trainer = Trainer(setup.kind, model, setup.splits["train"].features, setup.options)
+        self.trainer = Trainer(setup.kind, model, setup.training_features, setup.options)
         self.epochs = []  # {"step", "epoch", scores...} of each dev evaluation
         self.seconds = 0.0
         self._resume()
@@ -73,26 +73,47 @@ class Session:
             self.log.write(step, "train", loss=loss, learning_rate=rate, gradient_norm=norm)
 
     def _score_dev(self, bar):
-        if "dev" not in self.setup.splits:
+        found = {}
+        for number, job in enumerate(self.setup.jobs):
+            if "dev" in job.splits:
+                found[job.task.name] = self._score_job(bar, number, job)
+        if not found:
             return
-        trainer, kind = self.trainer, self.setup.kind
-        _, examples, features = self.setup.splits["dev"]
-        predicted = predict_all(kind, self.model, features, self.options.eval_batch_size, "dev")
-        scores = kind.score(examples, features, predicted)
-        epoch = round(trainer.epoch, 4)
-        self.epochs.append({"step": trainer.step, "epoch": epoch, **scores})
-        self.log.write(trainer.step, "dev", **scores)
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
-        bar.write(f"epoch {epoch:g}: dev {shown}", file=sys.stdout)
-        warning = kind.collapse(predicted)
+        epoch = round(self.trainer.epoch, 4)
+        scores = found if self.setup.several else next(iter(found.values()))
+        self.epochs.append({"step": self.trainer.step, "epoch": epoch, **scores})
+
+    def _score_job(self, bar, number, job):
+        _, examples, features = job.splits["dev"]
+        model = self.setup.part(self.model, number)
+        size = self.options.eval_batch_size
+        predicted = predict_all(job.kind, model, features, size, "dev")
+        scores = job.kind.score(examples, features, predicted)
+        name = f"{job.task.name} dev" if self.setup.several else "dev"
+        self.log.write(self.trainer.step, name.replace(" ", "_"), **scores)
+        shown = ", ".join(f"{score} {value:.4g}" for score, value in scores.items())
+        bar.write(f"epoch {round(self.trainer.epoch, 4):g}: {name} {shown}", file=sys.stdout)
+        warning = job.kind.collapse(predicted)
         if warning:
-            bar.write(f"warning: dev: {warning}", file=sys.stderr)
+            bar.write(f"warning: {name}: {warning}", file=sys.stderr)
+        return scores
 
     def _best_step(self):
-        """The step after the epoch that was best on dev, the first of equals; None for none."""
-        metric = self.setup.kind.task.metric
-        scored = [entry for entry in self.epochs if metric in entry]
-        return max(scored, key=lambda entry: entry[metric])["step"] if scored else None
+        """The step after the epoch that was best on dev, the first of equals; None for none.
+
+        Of several tasks the mean of their scores counts.
+        """
+        scored = [(self._metric(entry), -entry["step"]) for entry in self.epochs]
+        scored = [entry for entry in scored if entry[0] is not None]
+        return -max(scored)[1] if scored else None
+
+    def _metric(self, entry):
+        values = []
+        for job in self.setup.jobs:
+            scores = entry.get(job.task.name, {}) if self.setup.several else entry
+            if job.task.metric in scores:
+                values.append(scores[job.task.metric])
+        return sum(values) / len(values) if values else None
 
     def _save(self):
         checkpoint, step = self.setup.checkpoint, self.trainer.step

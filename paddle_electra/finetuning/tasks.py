@@ -21,6 +21,7 @@ SPLITS = ("train", "dev", "test", "challenge")
 KINDS = {
     "seq-cls": "classification:SequenceClassification",
     "pair-cls": "classification:SequenceClassification",
+    "token-cls": "tagging:SequenceTagging",
     "qa": "reading:ReadingComprehension",
 }
 
@@ -40,6 +41,7 @@ class Task:
         files: split -> names to look for in the data folder, the first one found is taken.
         metric: the score that counts, one that the kind gives; higher is better.
         defaults: hyperparameters in which the task differs from its model size's recipe.
+        recipes: size or "bert" -> hyperparameters for models of that recipe only.
         reference: published scores, model size -> split -> (maximum, mean or None), in percent.
         reader: ``reader(path, task, split, rows) -> list of examples``.
     """
@@ -51,6 +53,7 @@ class Task:
     files: dict[str, tuple[str, ...]]
     metric: str = "accuracy"
     defaults: dict = dataclasses.field(default_factory=dict)
+    recipes: dict = dataclasses.field(default_factory=dict)
     reference: dict = dataclasses.field(default_factory=dict)
     reader: Callable = readers.read_texts
     aliases: dict = dataclasses.field(default_factory=dict)

@@ -47,9 +47,13 @@ class ElectraForQuestionAnswering(nn.Layer):
         joint: end conditioned on the start.
         beam_size: starts, and ends of each, at inference; cut to the length of the input.
         answerable: the answerability classifier, on for CMRC and DRCD too.
+        answerable_sees_start: it sees [CLS] and the mean of the states weighted by the start's
+            probabilities through a hidden layer; else it is one dense layer on [CLS].
     """
 
-    def __init__(self, config, joint=True, beam_size=20, answerable=True):
+    def __init__(
+        self, config, joint=True, beam_size=20, answerable=True, answerable_sees_start=True
+    ):
         super().__init__()
         self.config = config
         self.joint, self.beam_size = joint, beam_size
@@ -61,10 +65,12 @@ class ElectraForQuestionAnswering(nn.Layer):
             self.end = nn.Linear(HIDDEN, 1, weight_attr=glorot())
         else:
             self.end = nn.Linear(width, 1, weight_attr=glorot())
-        self.has_answerable = answerable
-        if answerable:
+        self.has_answerable, self.sees_start = answerable, answerable_sees_start
+        if answerable and answerable_sees_start:
             self.answerable_hidden = nn.Linear(2 * width, HIDDEN, weight_attr=glorot())
             self.answerable = nn.Linear(HIDDEN, 1, weight_attr=glorot())
+        elif answerable:
+            self.answerable = nn.Linear(width, 1, weight_attr=glorot())
 
     def forward(self, input_ids, token_type_ids, attention_mask, start_positions=None):
         """Logits for training, or the beam.
@@ -117,6 +123,8 @@ class ElectraForQuestionAnswering(nn.Layer):
     def _answerable(self, hidden, start):
         if not self.has_answerable:
             return paddle.zeros([hidden.shape[0]], hidden.dtype)
+        if not self.sees_start:
+            return self.answerable(hidden[:, 0]).squeeze(-1)
         share = F.softmax(start, -1).unsqueeze(1)  # (batch, 1, length)
         where = paddle.matmul(share, hidden).squeeze(1)
         both = paddle.concat([hidden[:, 0], where], -1)

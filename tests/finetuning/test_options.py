@@ -16,7 +16,7 @@ TASK = get_task("chnsenticorp")
 
 def resolved(size="small", of_task=TASK, **given):
     options = from_dict(FinetuneOptions, {**PLACES, **given})
-    return resolve(options, ElectraConfig.from_size(size, 21128), of_task)
+    return resolve(options, ElectraConfig.from_size(size, 21128), [of_task])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_size_has_a_recipe_and_other_shapes_get_the_nearest():
 def test_default_length_fits_the_model():
     options = from_dict(FinetuneOptions, PLACES)
     config = ElectraConfig.from_size("small", 21128, max_position_embeddings=64)
-    assert resolve(options, config, TASK).max_seq_length == 64
+    assert resolve(options, config, [TASK]).max_seq_length == 64
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def build(oracle, recorded, scope):
         beam_size=int(recorded["eval0.beam_size"]),
         joint_prediction=True,
         answerable_classifier=True,
+        answerable_uses_start_logits=True,
         answerable_weight=0.5,
     )
     task = SimpleNamespace(name="cmrc2018", kind="qa")

@@ -65,7 +65,7 @@ def test_losses_gradient_norms_and_final_weights(oracle):
     classes = recorded["logits"].shape[-1]
     task = dataclasses.replace(get_task("chnsenticorp"), labels=tuple(map(str, range(classes))))
     options = from_dict(FinetuneOptions, recorded_options(recorded, source))
-    options = resolve(options, pretrained.config, task)
+    options = resolve(options, pretrained.config, [task])
 
     kind = SequenceClassification(task, tokenizer=None, max_seq_length=options.max_seq_length)
     config = dataclasses.replace(

@@ -13,9 +13,10 @@ from paddle_electra import checkpoint as checkpoints
 from paddle_electra.checkpoint import native
 from paddle_electra.cli import main
 from paddle_electra.errors import InputError
-from paddle_electra.finetuning.loop import Trainer, epoch_order, split_by_length
-from paddle_electra.finetuning.run import build_model, prepare, run
+from paddle_electra.finetuning.loop import Trainer, epoch_order, split_into_parts
+from paddle_electra.finetuning.run import build_model, run
 from paddle_electra.finetuning.session import Session
+from paddle_electra.finetuning.setup import prepare
 from paddle_electra.finetuning.tasks import get_task
 from paddle_electra.training.log import read_log
 
@@ -151,10 +152,9 @@ def test_scoring_without_training(options, tmp_path):
 
 
 def test_random_initialisation_takes_no_weights(options, pretrained):
-    task = get_task("chnsenticorp")
     kept = checkpoints.load(pretrained).discriminator["electra.embeddings.word_embeddings.weight"]
     for init, equal in (("checkpoint", True), ("random", False)):
-        model = build_model(prepare(options(init=init), task))
+        model = build_model(prepare(options(init=init)))
         table = model.electra.embeddings.word_embeddings.weight.numpy()
         assert np.array_equal(table, kept) == equal
 
@@ -192,8 +192,8 @@ def test_warns_when_dev_predictions_are_all_one_class(options, capsys):
 
 
 def test_every_example_is_used_once_an_epoch(options):
-    setup = prepare(options(train_batch_size=50), get_task("chnsenticorp"))
-    trainer = Trainer(setup.kind, build_model(setup), setup.splits["train"].features, setup.options)
+    setup = prepare(options(train_batch_size=50))
+    trainer = Trainer(setup.kind, build_model(setup), setup.training_features, setup.options)
     sizes, seen = [], []
     for step in range(trainer.steps_per_epoch):
         trainer.step = step
@@ -208,10 +208,10 @@ def test_every_example_is_used_once_an_epoch(options):
 
 def test_the_loss_is_a_sum_and_its_mean_is_reported(options, monkeypatch):
     """Also: a batch computed in parts has the gradient of the whole."""
-    setup = prepare(options(), get_task("chnsenticorp"))
-    trainer = Trainer(setup.kind, build_model(setup), setup.splits["train"].features, setup.options)
+    setup = prepare(options())
+    trainer = Trainer(setup.kind, build_model(setup), setup.training_features, setup.options)
     features = trainer.next_features()
-    assert len(split_by_length(features)) == 2
+    assert len(split_into_parts(features)) == 2
     trainer.model.eval()
     losses = setup.kind.losses(trainer.model, setup.kind.collate(features))
     losses.sum().backward()
@@ -226,9 +226,9 @@ def test_the_loss_is_a_sum_and_its_mean_is_reported(options, monkeypatch):
 
 
 def test_padding_changes_nothing(options):
-    setup = prepare(options(max_seq_length=64), get_task("chnsenticorp"))
+    setup = prepare(options(max_seq_length=64))
     kind, model = setup.kind, build_model(setup)
-    features = sorted(setup.splits["dev"].features, key=len)[:16]
+    features = sorted(setup.jobs[0].splits["dev"].features, key=len)[:16]
     model.eval()
     batch = kind.collate(features)
     assert batch["input_ids"].shape[1] == 8
@@ -274,8 +274,9 @@ def test_another_run_in_the_output_folder(options, tmp_path):
 
 
 def arguments(options):
-    names = ("task", "model", "data", "output")
-    return ["finetune", *(part for n in names for part in (f"--{n}", getattr(options, n)))]
+    names = ("model", "data", "output")
+    places = (part for name in names for part in (f"--{name}", getattr(options, name)))
+    return ["finetune", "--task", *options.task, *places]
 
 
 def check_refused(arguments, capsys, *parts):

@@ -1,0 +1,99 @@
+"""What becomes of the keys of the original's `FinetuningConfig` that are not options of ours."""
+
+import dataclasses
+
+from ..errors import InputError
+from ..modeling.config import SIZES
+
+ALIASES = {"task_names": "task"}
+
+_TPU = "there is no TPU here; the processor or GPU is found by itself"
+_SAVES = "a run saves after each epoch and every --save-minutes"
+NO_EFFECT = {
+    "use_tpu": _TPU,
+    "num_tpu_cores": _TPU,
+    "tpu_job_name": _TPU,
+    "tpu_name": _TPU,
+    "tpu_zone": _TPU,
+    "gcp_project": _TPU,
+    "iterations_per_loop": _TPU,
+    "save_checkpoints_steps": _SAVES,
+    "use_tfrecords_if_existing": "features are kept in --feature-cache and made anew when needed",
+    "predict_batch_size": "predictions are made in batches of eval_batch_size",
+    "double_unordered": "the original doubles pairs of English tasks only, none that is here",
+    "qa_na_threshold": "it is for SQuAD 2.0's file of test answers, which is not written",
+}
+
+_PLACES = "every file of a run lies in --output"
+REFUSED = {
+    "debug": (False, "to try things out, give small files and --init random"),
+    "preprocessed_data_dir": (None, "features are kept in --feature-cache"),
+    **dict.fromkeys(
+        (
+            *("model_dir", "results_txt", "results_pkl", "qa_eval_file", "qa_preds_file"),
+            *("qa_na_file", "test_predictions"),
+        ),
+        (None, _PLACES),
+    ),
+    "raw_data_dir": (None, "name the folder of the task's files with --data"),
+    "init_checkpoint": (None, "name the model with --model"),
+    "vocab_file": (None, "put the vocabulary beside the model's weights as vocab.txt"),
+}
+
+# What `model_hparam_overrides` may change in a model; the sizes must be those of the weights.
+_FREE = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+
+
+def apply_model_keys(options, config):
+    """The model's configuration with what the options say of it.
+
+    ``model_size``, ``vocab_size``, ``embedding_size`` and the sizes in ``model_hparam_overrides``
+    are statements about the checkpoint, from which our sizes come; they are checked.
+
+    Args:
+        options: a `FinetuneOptions`.
+        config: the `ElectraConfig` of the checkpoint.
+    Raises:
+        InputError: a size that the checkpoint does not have, naming key and both values.
+    """
+    overrides = dict(options.model_hparam_overrides or {})
+    changes = {}
+    for name in _FREE:
+        if name in overrides:
+            changes[name] = _share(name, overrides.pop(name))
+    if options.do_lower_case is not None:
+        changes["do_lower_case"] = options.do_lower_case
+    _check_sizes(options, overrides, config)
+    return dataclasses.replace(config, **changes)
+
+
+def _share(name, value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise InputError(f"model_hparam_overrides: {name}: expected a share below 1, got {value!r}")
+    return float(value)
+
+
+def _check_sizes(options, overrides, config):
+    stated = {}
+    if options.model_size is not None:
+        names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "embedding_size")
+        stated = {
+            name: (f"model_size {options.model_size!r}", value)
+            for name, value in zip(names, SIZES[options.model_size], strict=False)
+        }
+    for name, value in overrides.items():
+        if not hasattr(config, name):
+            raise InputError(f"model_hparam_overrides: there is no {name!r} in a model")
+        stated[name] = ("model_hparam_overrides", value)
+    for name in ("embedding_size", "vocab_size"):
+        if getattr(options, name) is not None:
+            stated[name] = (None, getattr(options, name))
+    # The vocabulary first: it is what most often comes from another model's settings.
+    for name in sorted(stated, key=lambda name: name != "vocab_size"):
+        origin, value = stated[name]
+        if value != getattr(config, name):
+            said = f"{name} {value}" + (f" ({origin})" if origin else "")
+            raise InputError(
+                f"{said}: the model {options.model} has {name} {getattr(config, name)}; leave it "
+                f"out, or name the model that it belongs to"
+            )
