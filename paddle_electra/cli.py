@@ -45,6 +45,11 @@ COMMANDS = {
         "finetuning.run:run",
         "fine-tune a pretrained model on a task and score it",
     ),
+    "run-finetuning": Command(
+        "finetuning.original_command:RunFinetuningOptions",
+        "finetuning.original_command:run",
+        "fine-tune with the flags and folders of the original's run_finetuning.py",
+    ),
     "evaluate": Command(
         "finetuning.reading_scores:EvaluateOptions",
         "finetuning.reading_scores:run",

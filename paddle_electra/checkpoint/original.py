@@ -52,7 +52,9 @@ def load(prefix, configs=None):
         tied = _WORDS.format("generator") not in bundle
         file = _WithSharedEmbeddings(bundle) if tied else bundle
         generator = _half(file, "generator", configs["generator"])._replace(file=bundle)
-    return assemble(COLUMN, main, generator, [folder], prefix, tied)
+    # The original looks for DATA_DIR/vocab.txt too, beside DATA_DIR/models/NAME.
+    more = [folder.absolute().parent.parent] if folder.absolute().parent.name == "models" else []
+    return assemble(COLUMN, main, generator, [folder, *more], prefix, tied)
 
 
 def _half(file, kind, config):
