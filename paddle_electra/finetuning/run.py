@@ -35,20 +35,20 @@ def run(options):
         InputError: the model, a task file, an option or the output folder is not as it should be.
     """
     setup = prepare(options)
-    known = digests(setup)
+    sources = digests(setup)
     if options.num_trials > 1:
-        return run_trials(setup, known, run_once)
-    return run_once(setup, known)
+        return run_trials(setup, sources, run_once)
+    return run_once(setup, sources)
 
 
-def run_once(setup, known):
+def run_once(setup, sources):
     """One training and its scores, in ``setup.options.output``.
 
     Args:
-        known: what `digests` gave.
+        sources: the digests of its inputs, see `setup.digests`.
     """
     options = setup.options
-    identity = outputs.identify(setup, known)
+    identity = outputs.identify(setup, sources)
     finished = outputs.check(options.output, identity)
     if finished is not None:
         print(f"{options.output}: this run is already finished; nothing to do")
@@ -56,7 +56,10 @@ def run_once(setup, known):
         return finished
     model = build_model(setup)
     outputs.write_settings(options, identity)
-    training = Session(setup, model).train() if options.do_train else {}
+    training, predicted = {}, {}
+    if options.do_train:
+        session = Session(setup, model)
+        training, predicted = session.train(), session.predicted
     names = [job.task.name for job in setup.jobs]
     results = {
         "task": names if setup.several else names[0],
@@ -65,7 +68,7 @@ def run_once(setup, known):
         "size": nearest_size(setup.checkpoint.config),
         "seed": options.seed,
         **training,
-        **_score(setup, model),
+        **_score(setup, model, predicted),
     }
     if options.do_train:
         outputs.write_model(setup, model)
@@ -94,28 +97,33 @@ def build_model(setup):
     return model
 
 
-def _score(setup, model):
-    """{split: scores}, or of several tasks {task: {split: scores}}; writes the predictions."""
+def _score(setup, model, known):
+    """{split: scores}, or of several tasks {task: {split: scores}}; writes the predictions.
+
+    ``known``: {task: outputs on dev} that training has already computed with these weights.
+    """
     scores = {}
     for number, job in enumerate(setup.jobs):
-        found = _score_job(setup, job, setup.part(model, number))
+        outputs_on_dev = {"dev": known[job.task.name]} if job.task.name in known else {}
+        found = _score_job(setup, job, setup.part(model, number), outputs_on_dev)
         scores.update({job.task.name: found} if setup.several else found)
     return scores
 
 
-def _score_job(setup, job, model):
+def _score_job(setup, job, model, known):
     options, scores = setup.options, {}
     folder = outputs.folder_of(setup, job)
     for split, (_, examples, features) in job.splits.items():
         if split == "train":
             continue
-        size = options.eval_batch_size
-        predicted = predict_all(job.kind, model, features, size, f"scoring {split}")
-        measured = job.kind.score(examples, features, predicted)
-        scores[split] = {"examples": len(examples), **measured}
-        warning = job.kind.collapse(predicted)
-        if warning:
-            print(f"warning: {split}: {warning}", file=sys.stderr)
+        predicted = known.get(split)
+        if predicted is None:
+            size = options.eval_batch_size
+            predicted = predict_all(job.kind, model, features, size, f"scoring {split}")
+            warning = job.kind.collapse(predicted)
+            if warning:
+                print(f"warning: {split}: {warning}", file=sys.stderr)
+        scores[split] = {"examples": len(examples), **job.kind.score(examples, features, predicted)}
         if split == "dev" or options.write_test_outputs:
             folder.mkdir(parents=True, exist_ok=True)
             job.kind.write_predictions(folder, split, examples, features, predicted)

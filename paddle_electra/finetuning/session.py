@@ -29,6 +29,7 @@ class Session:
         self.setup, self.model, self.options = setup, model, setup.options
         self.trainer = Trainer(setup.kind, model, setup.training_features, setup.options)
         self.epochs = []  # {"step", "epoch", scores...} of each dev evaluation
+        self.predicted = {}  # task -> outputs on dev with the weights that are kept, if at hand
         self.seconds = 0.0
         self._resume()
         self.log = TrainingLog(self.options.output, self.trainer.step)
@@ -88,6 +89,7 @@ class Session:
         model = self.setup.part(self.model, number)
         size = self.options.eval_batch_size
         predicted = predict_all(job.kind, model, features, size, "dev")
+        self.predicted[job.task.name] = predicted
         scores = job.kind.score(examples, features, predicted)
         name = f"{job.task.name} dev" if self.setup.several else "dev"
         self.log.write(self.trainer.step, name.replace(" ", "_"), **scores)
@@ -153,4 +155,5 @@ class Session:
         if self.options.keep == "last" or best == self.trainer.step:
             return self.trainer.step
         self._load(checkpoint_folder(self.options.output, best))
+        self.predicted = {}
         return best

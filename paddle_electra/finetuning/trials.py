@@ -17,30 +17,30 @@ from .tasks import SPLITS
 _NO_SCORES = ("examples",)
 
 
-def run_trials(setup, known, run_once):
+def run_trials(setup, sources, run_once):
     """Make all trials that are not finished.
 
     Args:
         setup: a `setup.Setup` whose options say ``num_trials`` and the first ``seed``.
-        known: what `setup.digests` gave.
-        run_once: ``run_once(setup, known) -> results`` of one trial.
+        sources: what `setup.digests` gave.
+        run_once: ``run_once(setup, sources) -> results`` of one trial.
     Returns:
         the dict that is written to ``results.json``.
     """
     options = setup.options
-    identity = {**outputs.identify(setup, known), "several_trials": True}
+    identity = {**outputs.identify(setup, sources), "several_trials": True}
     finished = outputs.check(options.output, identity)
     if finished is not None and finished.get("num_trials") == options.num_trials:
         print(f"{options.output}: these trials are already finished; nothing to do")
     else:
         outputs.write_settings(options, identity)
-        finished = _make(setup, known, run_once)
+        finished = _make(setup, sources, run_once)
         write_json(Path(options.output) / outputs.RESULTS, finished)
     print_summary(finished, [job.task for job in setup.jobs])
     return finished
 
 
-def _make(setup, known, run_once):
+def _make(setup, sources, run_once):
     options, trials = setup.options, []
     for number in range(1, options.num_trials + 1):
         print(f"trial {number} of {options.num_trials}, seed {options.seed + number - 1}")
@@ -51,7 +51,7 @@ def _make(setup, known, run_once):
             num_trials=1,
             write_test_outputs=options.write_test_outputs and number <= options.n_writes_test,
         )
-        trials.append(run_once(setup._replace(options=own), known))
+        trials.append(run_once(setup._replace(options=own), sources))
         if not options.keep_all_models and number > 1:
             _remove_model(setup, folder_of_trial(options.output, number - 1))
     first = trials[0]

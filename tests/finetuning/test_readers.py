@@ -163,3 +163,43 @@ def test_bad_rows_of_a_recording(oracle):
     assert [(e.text_a, e.text_b, e.label) for e in examples] == [
         (e["text_a"], e["text_b"], e["label"]) for e in recorded["examples"]
     ]
+
+
+# Files of LCQMC and BQ Corpus as people have them: LCQMC's with a header and without, BQ Corpus as
+# CSV with a BOM and separated by _!_.
+LAYOUTS = {
+    "lcqmc header": ("lcqmc", "train.tsv", "text_a\ttext_b\tlabel\n", "{a}\t{b}\t{label}\n"),
+    "lcqmc": ("lcqmc", "train.tsv", "", "{a}\t{b}\t{label}\n"),
+    "bq csv": (
+        "bqcorpus",
+        "train.csv",
+        "\ufeffsentence1,sentence2,label\r\n",
+        "{a},{b},{label}\r\n",
+    ),
+    "bq marks": ("bqcorpus", "train.tsv", "", "{a}_!_{b}_!_{label}\n"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_of_lcqmc_and_bq_are_learned(options, tmp_path, layout):
+    """A rule (好 in the second text) is learned above 90 % from files of every layout."""
+    import random
+
+    from finetuning_data import CHARACTERS
+
+    from paddle_electra.finetuning.run import run
+
+    task, name, header, row = LAYOUTS[layout]
+    folder = tmp_path / "layout"
+    folder.mkdir()
+    for split, count in (("train", 320), ("dev", 60), ("test", 40)):
+        source, lines = random.Random(count), [header]
+        for number in range(count):
+            a, b = ("".join(source.choices(CHARACTERS, k=6)) for _ in range(2))
+            b = b[:3] + "好" * (number % 2) + b[3:]
+            lines.append(row.format(a=a, b=b, label=number % 2))
+        (folder / name.replace("train", split)).write_text("".join(lines), "utf-8", newline="")
+    results = run(options("out", task=task, data=str(folder)))
+    assert results["dev"]["examples"] == 60
+    assert results["dev"]["accuracy"] > 90
+    assert results["test"]["accuracy"] > 90
