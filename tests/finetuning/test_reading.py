@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from finetuning_data import CHARACTERS
 
 from paddle_electra.cli import main
@@ -329,11 +330,24 @@ def test_reading_is_learned_and_written_as_the_original_does(
     assert scores["dev"] == results["dev"]
 
 
-@pytest.mark.parametrize("changes", [{"joint_prediction": False}, {"spans": "hfl"}])
-def test_the_originals_variants_run(options, reading_data, changes):
+@pytest.mark.parametrize(
+    ("changes", "shapes"),
+    [
+        ({"joint_prediction": False}, {"end.weight": [32, 1]}),
+        ({"spans": "hfl"}, {"end.weight": [512, 1], "answerable_hidden.weight": [64, 512]}),
+        ({"answerable_uses_start_logits": False}, {"answerable.weight": [32, 1]}),
+        ({"answerable_classifier": False}, {"end_hidden.weight": [64, 512]}),
+    ],
+)
+def test_the_originals_variants_run(options, reading_data, tmp_path, changes, shapes):
     given = {"task": "drcd", "data": str(reading_data), "num_train_epochs": 1, "beam_size": 3}
     results = run(options("out", **given, **changes))
     assert 0 <= results["dev"]["em"] <= results["dev"]["f1"] <= 100
+    saved = load_file(tmp_path / "out" / "discriminator.safetensors")
+    assert {name: list(saved[name].shape) for name in shapes} == shapes
+    again = {**given, "model": str(tmp_path / "out"), "do_train": False}
+    changes = {name: value for name, value in changes.items() if name == "spans"}
+    assert run(options("again", **again, **changes))["dev"] == results["dev"]
 
 
 def test_a_reading_model_is_no_classifier(options, reading_data, tmp_path, capsys):
