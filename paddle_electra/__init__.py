@@ -17,6 +17,8 @@ _PUBLIC = {
     "ElectraDiscriminator": "modeling.electra",
     "ElectraForPreTraining": "modeling.electra",
     "ElectraForSequenceClassification": "modeling.electra",
+    "ElectraForTokenClassification": "modeling.tagging",
+    "ElectraForQuestionAnswering": "modeling.reading",
     "Predictor": "inference.predictor",
 }
 
