@@ -14,8 +14,7 @@ from ..files import atomic_write
 from ..modeling.electra import ElectraForSequenceClassification
 from .cache import join, pieces
 from .metrics import METRICS
-
-PAD_TO_MULTIPLE = 8
+from .padding import pad
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,27 +82,12 @@ class SequenceClassification:
     def collate(self, features):
         """A batch, padded to its longest feature (rounded up to a multiple of 8).
 
-        Masked keys get -10000 before the softmax, a weight of exactly 0 in float32, so the length
-        of the padding changes no result.
-
         Returns:
             dict of int64 tensors: input_ids, token_type_ids, attention_mask (batch, length) and
             labels (batch,).
         """
-        longest = max(map(len, features))
-        length = min(-(-longest // PAD_TO_MULTIPLE) * PAD_TO_MULTIPLE, self.max_seq_length)
-        ids = np.full((len(features), length), self.tokenizer.pad_id, np.int64)
-        types, mask = np.zeros_like(ids), np.zeros_like(ids)
-        for row, feature in enumerate(features):
-            ids[row, : len(feature)] = feature.input_ids
-            types[row, : len(feature)] = feature.token_type_ids
-            mask[row, : len(feature)] = 1
-        arrays = {
-            "input_ids": ids,
-            "token_type_ids": types,
-            "attention_mask": mask,
-            "labels": np.array([feature.label for feature in features], np.int64),
-        }
+        arrays = pad(features, self.tokenizer.pad_id, self.max_seq_length)
+        arrays["labels"] = np.array([feature.label for feature in features], np.int64)
         return {name: paddle.to_tensor(array) for name, array in arrays.items()}
 
     def build_model(self, config):

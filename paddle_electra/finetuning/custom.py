@@ -8,9 +8,9 @@ from ..errors import InputError
 from . import readers, tag_files
 from .columns import OPTIONS
 from .custom_options import COLUMNS, FILES, KINDS, CustomOptions
-from .questions import read_questions
+from .questions import read_task_questions
 from .tables import read_lines
-from .tasks import SPLITS, Task
+from .tasks import Task
 
 CUSTOM = "custom"
 MOST_LABELS = 1000
@@ -18,17 +18,12 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _READING = {"max_seq_length": 512, "num_train_epochs": 2.0}  # as the reading tasks of the registry
 
 
-def _read_questions(path, task, split, rows):
-    del task
-    return read_questions(path, rows, needs_answers=split in SPLITS[:2])
-
-
 # kind -> (columns, reader, metric, hyperparameters)
 _OF_KIND = {
     "seq-cls": (("text_a", "label"), readers.read_texts, "accuracy", {}),
     "pair-cls": (("text_a", "text_b", "label"), readers.read_texts, "accuracy", {}),
     "token-cls": (("text_a", "label"), tag_files.read_tags, "f1", {}),
-    "qa": ((), _read_questions, "f1", _READING),
+    "qa": ((), read_task_questions, "f1", _READING),
 }
 
 

@@ -12,9 +12,8 @@ from ..files import write_json
 from ..modeling.reading import ElectraForQuestionAnswering
 from . import reading_scores, window_cache
 from .answers import Outputs, best_answers, group_by_question
+from .padding import padded_length
 from .windows import Featurizer
-
-PAD_TO_MULTIPLE = 8
 
 
 class ReadingComprehension:
@@ -70,8 +69,7 @@ class ReadingComprehension:
             dict of int64 tensors: input_ids, token_type_ids, attention_mask (batch, length),
             start, end, is_impossible (batch,).
         """
-        longest = max(map(len, windows))
-        length = min(-(-longest // PAD_TO_MULTIPLE) * PAD_TO_MULTIPLE, self.max_seq_length)
+        length = padded_length(windows, self.max_seq_length)
         ids = np.full((len(windows), length), self.tokenizer.pad_id, np.int64)
         types, mask = np.zeros_like(ids), np.zeros_like(ids)
         for row, window in enumerate(windows):

@@ -15,9 +15,9 @@ from ..files import atomic_write
 from ..modeling.tagging import ElectraForTokenClassification
 from .cache import join, pieces
 from .metrics import accuracy
+from .padding import pad
 from .tag_files import OUTSIDE
 
-PAD_TO_MULTIPLE = 8
 IGNORED = -100  # label of a position that has none
 
 
@@ -138,25 +138,14 @@ class SequenceTagging:
             dict of int64 tensors (batch, length): input_ids, token_type_ids, attention_mask,
             word_starts (1 at first pieces) and labels (-100 where there is none).
         """
-        longest = max(map(len, features))
-        length = min(-(-longest // PAD_TO_MULTIPLE) * PAD_TO_MULTIPLE, self.max_seq_length)
-        ids = np.full((len(features), length), self.tokenizer.pad_id, np.int64)
-        types, mask, starts = (np.zeros_like(ids) for _ in range(3))
-        labels = np.full_like(ids, IGNORED)
+        arrays = pad(features, self.tokenizer.pad_id, self.max_seq_length)
+        starts = np.zeros_like(arrays["input_ids"])
+        labels = np.full_like(starts, IGNORED)
         for row, feature in enumerate(features):
-            ids[row, : len(feature)] = feature.input_ids
-            types[row, : len(feature)] = feature.token_type_ids
-            mask[row, : len(feature)] = 1
             starts[row, feature.starts] = 1
             if feature.labels is not None:
                 labels[row, feature.starts] = feature.labels
-        arrays = {
-            "input_ids": ids,
-            "token_type_ids": types,
-            "attention_mask": mask,
-            "word_starts": starts,
-            "labels": labels,
-        }
+        arrays |= {"word_starts": starts, "labels": labels}
         return {name: paddle.to_tensor(array) for name, array in arrays.items()}
 
     def build_model(self, config):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import readers
-from .questions import read_questions
+from .questions import read_task_questions
 
 SPLITS = ("train", "dev", "test", "challenge")
 
@@ -120,11 +120,6 @@ QA_FILES = {
 }
 
 
-def _read_questions(path, task, split, rows):
-    del task
-    return read_questions(path, rows, needs_answers=split in SPLITS[:2])
-
-
 def _reading(name, reference):
     """A reading-comprehension task; HFL trains two epochs on windows of 512 tokens."""
     return Task(
@@ -136,7 +131,7 @@ def _reading(name, reference):
         metric="f1",
         defaults={"max_seq_length": 512, "num_train_epochs": 2.0},
         reference=reference,
-        reader=_read_questions,
+        reader=read_task_questions,
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 from finetuning_data import CHARACTERS
+from safetensors.numpy import load_file
 
 from paddle_electra.cli import main
 from paddle_electra.errors import InputError

@@ -51,4 +51,6 @@ def test_it_is_learned_and_every_command_knows_it(hotel, options, tmp_path, caps
     )
     saved = (tmp_path / "rate" / "settings.json").read_text("utf-8")
     assert f'"learning_rate": {hotel.defaults["learning_rate"]}' in saved
-    assert main("finetune --task hotels --model m --output o --data d".split()) == 2
+    assert (
+        main(["finetune", "--task", "hotels", "--model", "m", "--output", "o", "--data", "d"]) == 2
+    )
