@@ -90,8 +90,12 @@ def _check_options(options):
         raise InputError(f"--task {CUSTOM} needs --train, the file with the training examples")
     if not options.do_train and not (options.dev or options.test):
         raise InputError("--no-do-train: nothing to score; give --dev or --test")
-    if options.keep == "best" and not options.dev:
-        raise InputError("--keep best needs the scores of a dev file; give --dev")
+    for name, given in (
+        ("--keep best", options.keep == "best"),
+        ("--early-stopping", options.early_stopping),
+    ):
+        if given and not options.dev:
+            raise InputError(f"{name} needs the scores of a dev file; give --dev")
     wanted = _OF_KIND[options.kind][0]
     for name, column in COLUMNS.items():
         if getattr(options, name) is not None and column not in wanted:

@@ -149,6 +149,9 @@ class FinetuneOptions(CustomOptions):
         "on dev.",
         choices=("last", "best"),
     )
+    early_stopping: int = option(
+        0, "Stop after so many epochs without a better score on dev; 0: never.", least=0
+    )
     rows: str = option(
         "strict",
         "What to do with bad rows in task files: strict refuses, hfl leaves out rows with missing "
@@ -271,5 +274,9 @@ def _check_ranges(options):
         raise InputError("--init random needs training; drop --no-do-train")
     if options.num_trials > 1 and not options.do_train:
         raise InputError("--num-trials needs training; drop --no-do-train, or score one model")
-    if options.keep == "best" and not options.do_eval:
-        raise InputError("--keep best needs the scores of the dev split; drop --no-do-eval")
+    for name, given in (
+        ("--keep best", options.keep == "best"),
+        ("--early-stopping", options.early_stopping),
+    ):
+        if given and not options.do_eval:
+            raise InputError(f"{name} needs the scores of the dev split; drop --no-do-eval")

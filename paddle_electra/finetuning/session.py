@@ -43,7 +43,7 @@ class Session:
         trainer = self.trainer
         began, saved = time.monotonic() - self.seconds, time.monotonic()
         with progress_bar("", trainer.total_steps, trainer.step) as bar:
-            while trainer.step < trainer.total_steps:
+            while trainer.step < trainer.total_steps and not self._stops_early():
                 bar.set_description(f"epoch {int(trainer.epoch) + 1}", refresh=False)
                 loss, rate, norm = trainer.train_step()
                 bar.update()
@@ -61,7 +61,7 @@ class Session:
         return {
             "train": {
                 "examples": len(trainer.features),
-                "steps": trainer.total_steps,
+                "steps": trainer.step,
                 "seconds": round(self.seconds, 1),
                 "kept_step": kept,
             },
@@ -108,6 +108,13 @@ class Session:
         scored = [(self._metric(entry), -entry["step"]) for entry in self.epochs]
         scored = [entry for entry in scored if entry[0] is not None]
         return -max(scored)[1] if scored else None
+
+    def _stops_early(self):
+        """Whether the last epochs, as many as ``early_stopping`` says, brought nothing better."""
+        patience, best = self.options.early_stopping, self._best_step()
+        if not patience or best is None:
+            return False
+        return sum(entry["step"] > best for entry in self.epochs) >= patience
 
     def _metric(self, entry):
         values = []

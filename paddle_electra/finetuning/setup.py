@@ -178,8 +178,9 @@ def _folder(options, task, several):
 
 def _announce_absent(options, task, folder, split):
     looked = " or ".join(task.files[split])
-    if split == "train" or (split == "dev" and options.keep == "best"):
-        why = "" if split == "train" else ", which --keep best needs"
+    wants_dev = "--keep best" if options.keep == "best" else "--early-stopping"
+    if split == "train" or (split == "dev" and (options.keep == "best" or options.early_stopping)):
+        why = "" if split == "train" else f", which {wants_dev} needs"
         raise InputError(f"{folder}: no {looked}: the {split} split is missing{why}")
     print(f"{split}: no {looked} in {folder}; skipped")
 

@@ -176,6 +176,20 @@ def test_absent_splits_are_announced(options, data, capsys):
         run(options("none"))
 
 
+def test_early_stopping(options, data, capsys):
+    """With a rate of nearly 0 no epoch is better than the first one."""
+    still = {"learning_rate": 1e-9, "num_train_epochs": 5}
+    results = run(options("out", **still, early_stopping=2))
+    assert [entry["epoch"] for entry in results["epochs"]] == [1, 2, 3]
+    assert results["train"]["steps"] == results["train"]["kept_step"] == 45
+    assert len(run(options("all", **still))["epochs"]) == 5
+    (data / "dev.tsv").unlink()
+    with pytest.raises(InputError, match="the dev split is missing, which --early-stopping needs"):
+        run(options("none", early_stopping=1))
+    with pytest.raises(InputError, match="--early-stopping needs the scores of the dev split"):
+        run(options("none", early_stopping=1, do_eval=False))
+
+
 def test_unlabelled_test_split_gets_predictions(options, data):
     (data / "test.tsv").write_text("qid\ttext_a\n0\t好好好\n1\t的是\n", encoding="utf-8")
     settings = options(num_train_epochs=0.1)

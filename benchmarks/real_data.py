@@ -1,0 +1,151 @@
+"""Fine-tune one checkpoint on real data: ChnSentiCorp, XNLI, CMRC 2018, and DRCD without training.
+
+    python benchmarks/real_data.py --model CHECKPOINT --data DATA --work FOLDER --output RESULT.md \
+        [--tasks chnsenticorp xnli cmrc2018 drcd] [--trials 3] [--report-only] \
+        [-- options of paddle-electra finetune]
+
+``DATA/TASK`` holds a task's files.  XNLI's training set is large, so its dev file is cut in two
+halves with a fixed seed, one to train on and one to score.  DRCD has the dev file only: the models
+trained on CMRC 2018 are scored on it as they are.  Everything is resumed when the script is started
+again; the report has what is finished.
+"""
+
+import argparse
+import collections
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from record import header  # noqa: E402
+
+from paddle_electra.files import read_json  # noqa: E402
+from paddle_electra.finetuning.tasks import TASKS  # noqa: E402
+
+ORDER = ("chnsenticorp", "xnli", "cmrc2018", "drcd")
+_SPLIT_SEED = 2018
+
+
+def split_xnli(source, folder):
+    """Cut dev.tsv in two: the shuffled first half becomes train.tsv, the rest dev.tsv."""
+    header_line, *rows = source.read_text("utf-8-sig").splitlines()
+    random.Random(_SPLIT_SEED).shuffle(rows)
+    half = len(rows) // 2
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in (("train", rows[:half]), ("dev", rows[half:])):
+        text = "".join(f"{row}\n" for row in [header_line, *part])
+        (folder / f"{name}.tsv").write_text(text, "utf-8")
+    return folder
+
+
+def finetune(*words):
+    command = [sys.executable, "-m", "paddle_electra", "finetune", *map(str, words)]
+    subprocess.run(command, check=True)
+
+
+def train(task, data, options):
+    words = ["--task", task, "--model", options.model, "--data", data]
+    words += ["--output", options.work / task, "--num-trials", options.trials]
+    finetune(*words, *options.finetune)
+
+
+def score_drcd(options):
+    for number in range(1, options.trials + 1):
+        model = options.work / "cmrc2018" / f"trial_{number}"
+        output = options.work / "drcd" / f"trial_{number}"
+        words = ["--task", "drcd", "--no-do-train", "--model", model]
+        finetune(*words, "--data", options.data / "drcd", "--output", output)
+
+
+def run(options):
+    for task in options.tasks:
+        data = options.data / task
+        if task == "xnli":
+            data = split_xnli(data / "dev.tsv", options.work / "xnli-halves")
+        if task == "drcd":
+            score_drcd(options)
+        else:
+            train(task, data, options)
+
+
+def finished(work, task):
+    """Results of a task's finished trials, by their number."""
+    found = {}
+    for path in work.glob(f"{task}/trial_*/results.json"):
+        found[int(path.parent.name.rpartition("_")[2])] = read_json(path)
+    return dict(sorted(found.items()))
+
+
+def majority(work, data, task):
+    """Share in percent of the commonest label of the dev file; None for reading."""
+    if TASKS[task].kind == "qa":
+        return None
+    folder = work / "xnli-halves" if task == "xnli" else data / task
+    examples = TASKS[task].read(TASKS[task].find(folder, "dev"), "dev")
+    counts = collections.Counter(example.label for example in examples)
+    return 100 * counts.most_common(1)[0][1] / len(examples)
+
+
+def report(options):
+    lines = [header("Fine-tuning on real data"), options.about or "", ""]
+    lines += ["| task | split | score | majority | mean | std | every trial |", "|---" * 7 + "|"]
+    settings = []
+    for task in ORDER:
+        trials = finished(options.work, task)
+        if not trials:
+            lines.append(f"| {task} | | not run | | | | |")
+            continue
+        for split in ("dev", "test"):
+            names = [n for n in next(iter(trials.values())).get(split, {}) if n != "examples"]
+            for name in names:
+                values = [trial[split][name] for trial in trials.values()]
+                spread = f"{statistics.stdev(values):.2f}" if len(values) > 1 else ""
+                most = majority(options.work, options.data, task) if name == "accuracy" else None
+                shown = ", ".join(f"{value:.2f}" for value in values)
+                lines.append(
+                    f"| {task} | {split} | {name} | {'' if most is None else f'{most:.1f}'} "
+                    f"| {statistics.fmean(values):.2f} | {spread} | {shown} |"
+                )
+        first = min(trials)
+        saved = read_json(options.work / task / f"trial_{first}" / "settings.json")["options"]
+        kept = ("max_seq_length", "num_train_epochs", "train_batch_size", "learning_rate")
+        kept += ("layerwise_lr_decay", "doc_stride") if TASKS[task].kind == "qa" else ()
+        shown = ", ".join(f"{name} {saved[name]}" for name in kept)
+        seeds = ", ".join(str(trial["seed"]) for trial in trials.values())
+        seconds = [trial["train"]["seconds"] for trial in trials.values() if "train" in trial]
+        took = f"; training took {', '.join(f'{s:.0f}' for s in seconds)} s" if seconds else ""
+        settings.append(f"- {task}: {shown}; seeds {seeds}{took}")
+    options.output.write_text("\n".join([*lines, "", *settings]) + "\n", "utf-8")
+    print(options.output.read_text("utf-8"))
+
+
+def main():
+    words = sys.argv[1:]
+    position = words.index("--") if "--" in words else len(words)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--tasks", nargs="+", default=ORDER, choices=ORDER)
+    parser.add_argument("--trials", type=int, default=3)
+    parser.add_argument("--about", help="what the checkpoint and the data are, for the report")
+    parser.add_argument("--report-only", action="store_true")
+    options = parser.parse_args(words[:position])
+    options.finetune = words[position + 1 :]
+    if not options.report_only:
+        if shutil.disk_usage(options.work.parent).free < 2 << 30:
+            sys.exit(f"less than 2 GB free beside {options.work}")
+        run(options)
+    report(options)
+
+
+if __name__ == "__main__":
+    main()
