@@ -91,6 +91,7 @@ def test_missing_data_is_told_twice_and_the_rest_runs(stub, main, tmp_path):
     assert "## XNLI" in text and "| **a** | 50.00 (50.00) |" in text
 
 
+@pytest.mark.slow
 def test_a_failed_job_does_not_stop_the_others(stub, main, tmp_path):
     write_data(tmp_path / "data" / "chnsenticorp")
     write_data(tmp_path / "data" / "lcqmc")

@@ -172,6 +172,7 @@ def _transformers_models(half):
 @pytest.mark.bench
 @pytest.mark.parametrize("half", ["discriminator", "generator"])
 @pytest.mark.parametrize("layout", ["safetensors", "zip", "legacy", "shards"])
+@pytest.mark.slow
 def test_what_transformers_saved_is_read(tmp_path, half, layout):
     import torch
 

@@ -46,6 +46,7 @@ def test_the_mean_is_the_sum_over_the_batch_size(bert, options):
     assert norms[1] == pytest.approx(16 * norms[0], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_it_classifies_and_reads(bert, options, tmp_path):
     results = run(options("out", model=str(bert)))
     assert results["dev"]["accuracy"] > 90

@@ -181,6 +181,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.slow
 def test_layouts_of_lcqmc_and_bq_are_learned(options, tmp_path, layout):
     """A rule (好 in the second text) is learned above 90 % from files of every layout."""
     import random

@@ -176,6 +176,7 @@ def test_absent_splits_are_announced(options, data, capsys):
         run(options("none"))
 
 
+@pytest.mark.slow
 def test_early_stopping(options, data, capsys):
     """With a rate of nearly 0 no epoch is better than the first one."""
     still = {"learning_rate": 1e-9, "num_train_epochs": 5}

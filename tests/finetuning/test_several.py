@@ -44,6 +44,7 @@ def two(options, data, tmp_path):
     return _two
 
 
+@pytest.mark.slow
 def test_both_are_learned_and_each_has_a_model(two, capsys):
     results = run(two("out", num_train_epochs=6))
     for name in NAMES:
@@ -95,6 +96,7 @@ def test_the_gradient_is_that_of_the_sum_of_both(two):
     assert len(names) == len(set(names)) == len(model.state_dict())
 
 
+@pytest.mark.slow
 def test_a_stopped_run_of_several_goes_on(two, monkeypatch):
     given = {"num_train_epochs": 2, "train_batch_size": 40}
     unbroken = run(two("unbroken", **given))
@@ -116,6 +118,7 @@ def test_a_stopped_run_of_several_goes_on(two, monkeypatch):
     assert resumed == unbroken
 
 
+@pytest.mark.slow
 def test_keep_best_takes_the_mean_of_both(two):
     results = run(two("out", keep="best", num_train_epochs=3))
     best = max(

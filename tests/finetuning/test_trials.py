@@ -47,6 +47,7 @@ def test_trials_are_runs_with_their_own_seeds(options, capsys):
     assert f"chnsenticorp dev   accuracy  {shown}" in out
 
 
+@pytest.mark.slow
 def test_a_stopped_trial_goes_on_and_more_may_be_added(options, monkeypatch, capsys):
     unbroken = run(options("unbroken", num_trials=3, **SHORT))
     score, calls = Session._score_dev, []
