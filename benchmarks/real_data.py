@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from record import header  # noqa: E402
 
-from paddle_electra.files import read_json  # noqa: E402
+from paddle_electra.files import atomic_write, read_json  # noqa: E402
 from paddle_electra.finetuning.tasks import TASKS  # noqa: E402
 
 ORDER = ("chnsenticorp", "xnli", "cmrc2018", "drcd")
@@ -32,14 +32,18 @@ _SPLIT_SEED = 2018
 
 
 def split_xnli(source, folder):
-    """Cut dev.tsv in two: the shuffled first half becomes train.tsv, the rest dev.tsv."""
-    header_line, *rows = source.read_text("utf-8-sig").splitlines()
-    random.Random(_SPLIT_SEED).shuffle(rows)
-    half = len(rows) // 2
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, part in (("train", rows[:half]), ("dev", rows[half:])):
-        text = "".join(f"{row}\n" for row in [header_line, *part])
-        (folder / f"{name}.tsv").write_text(text, "utf-8")
+    """Cut dev.tsv in two halves, train.tsv and dev.tsv; a premise's pairs stay together."""
+    header_line, *rows = source.read_text("utf-8-sig").strip("\n").split("\n")
+    groups = collections.defaultdict(list)
+    for row in rows:
+        groups[row.split("\t")[0]].append(row)
+    premises = sorted(groups)
+    random.Random(_SPLIT_SEED).shuffle(premises)
+    half = len(premises) // 2
+    for name, part in (("train", premises[:half]), ("dev", premises[half:])):
+        chosen = [row for premise in part for row in groups[premise]]
+        with atomic_write(folder / f"{name}.tsv") as handle:
+            handle.write("".join(f"{row}\n" for row in [header_line, *chosen]))
     return folder
 
 
@@ -120,7 +124,8 @@ def report(options):
         seconds = [trial["train"]["seconds"] for trial in trials.values() if "train" in trial]
         took = f"; training took {', '.join(f'{s:.0f}' for s in seconds)} s" if seconds else ""
         settings.append(f"- {task}: {shown}; seeds {seeds}{took}")
-    options.output.write_text("\n".join([*lines, "", *settings]) + "\n", "utf-8")
+    with atomic_write(options.output) as handle:
+        handle.write("\n".join([*lines, "", *settings]) + "\n")
     print(options.output.read_text("utf-8"))
 
 

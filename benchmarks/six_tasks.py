@@ -158,6 +158,11 @@ def _join(settings, before, output):
                 f"--output {output}: holds runs with another {key} ({before[key]}, now "
                 f"{settings[key]}); name a new folder"
             )
+    if 1 in (settings["trials"], before["trials"]) and settings["trials"] != before["trials"]:
+        raise InputError(
+            f"--output {output}: holds runs of {before['trials']} trial(s), a single one lies "
+            f"elsewhere than several; name a new folder"
+        )
     for name, path in settings["models"].items():
         earlier = before["models"].get(name, path)
         if os.path.abspath(earlier) != os.path.abspath(path):

@@ -26,14 +26,20 @@ from .files import read_errors, write_json
 
 
 def option(
-    default=dataclasses.MISSING, help="", choices=None, least=None, most=None, positional=False
+    default=dataclasses.MISSING,
+    help="",
+    choices=None,
+    least=None,
+    most=None,
+    positional=False,
+    numbers=False,
 ):
     """A dataclass field.  ``help`` is its text in ``--help``; no ``default`` means required.
 
     Field types may be str, int, float, bool, dict (a JSON object), ``X | None``, or
     ``tuple[X, ...]`` (several values).
-    ``least`` and ``most`` bound a number.  A ``positional`` one may be given without its name, in
-    the order of the fields.
+    ``least`` and ``most`` bound a number.  A text with ``numbers`` may be a whole number in JSON.
+    A ``positional`` one may be given without its name, in the order of the fields.
     """
     metadata = {
         "help": help,
@@ -41,6 +47,7 @@ def option(
         "least": least,
         "most": most,
         "positional": positional,
+        "numbers": numbers,
     }
     if default is dataclasses.MISSING:
         return dataclasses.field(metadata=metadata, kw_only=True)
@@ -81,6 +88,8 @@ def _convert_all(cls, values, source):
     known = {}
     for key, value in values.items():
         name = _own_name(cls, key)
+        if name in known:
+            raise InputError(f"{source}: {name!r} is given twice, the second time as {key!r}")
         if name in _keys(cls, "NO_EFFECT"):
             note = f"{key} has no effect here: {_keys(cls, 'NO_EFFECT')[name]}"
             print(f"note: {source}: {note}", file=sys.stderr)
@@ -273,6 +282,8 @@ def _convert(cls, field, value, source):
 
 def _scalar(kind, value, field, source):
     choices = field.metadata.get("choices")
+    if field.metadata.get("numbers") and type(value) is int:
+        value = str(value)
     try:
         converted = _parse(kind, value)
     except (TypeError, ValueError, OverflowError):

@@ -15,6 +15,7 @@ from ..modeling.electra import ElectraForSequenceClassification
 from .cache import join, pieces
 from .metrics import METRICS
 from .padding import pad
+from .tables import one_line
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -145,8 +146,9 @@ class SequenceClassification:
             for example, output in zip(examples, outputs, strict=True):
                 texts = [example.text_a, *([example.text_b or ""] if pairs else [])]
                 predicted = self.task.labels[int(output.argmax())]
-                cells = [str(example.row), *texts, example.label or "", predicted]
-                handle.write("\t".join([*cells, *(f"{p:.6f}" for p in np.exp(output))]) + "\n")
+                cells = [*map(one_line, [*texts, example.label or "", predicted])]
+                shares = [f"{share:.6f}" for share in np.exp(output)]
+                handle.write("\t".join([str(example.row), *cells, *shares]) + "\n")
 
     def describe(self):
         """What ``task.json`` says of the fine-tuned model."""

@@ -51,7 +51,9 @@ def find_columns(table, task, needs_labels, rows="strict"):
     """
     first = table.rows[0][1]
     if table.separator == KEYS:
-        return _by_name(table, task, list(first), needs_labels)
+        # Of all rows: a label that only the first one lacks must be missed, not overlooked.
+        keys = dict.fromkeys(key for _, cells in table.rows for key in cells)
+        return _by_name(table, task, list(keys), needs_labels)
     if task.chosen is not None:
         numbers = [column for column in task.columns if isinstance(task.chosen[column], int)]
         if len(numbers) == len(task.columns):
@@ -61,12 +63,13 @@ def find_columns(table, task, needs_labels, rows="strict"):
 
 
 def has_header(cells, task):
-    """Do the cells of a row name the task's text columns, and the label unless it is alone?"""
-    return all(
-        _match(column, cells, task) is not None
-        for column in task.columns
-        if column != "label" or len(cells) > 1
-    )
+    """Do the cells of a row name all of the task's columns?
+
+    One cell alone is a header only as "tokens" or "words": it may as well be a word.
+    """
+    if len(cells) == 1:
+        return cells[0] in _WORDS
+    return all(_match(column, cells, task) is not None for column in task.columns)
 
 
 def _match(column, names, task):
@@ -195,10 +198,9 @@ def _refuse_same(task, where):
 
 
 def _words_of_a_header(cells):
-    """Is one of the cells, or of what tabs and commas separate in it, a name of a column?"""
+    """Is one of the cells a name of a column?"""
     known = {name for names in ALIASES.values() for name in names}
-    parts = (part for cell in cells for part in re.split("[\t,]", cell))
-    return any(part.strip().lower() in known for part in parts)
+    return any(cell.strip().lower() in known for cell in cells)
 
 
 def _few(names):

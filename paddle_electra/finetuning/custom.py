@@ -1,6 +1,7 @@
 """``--task custom``: a task of one's own, from options instead of an entry in `tasks.TASKS`."""
 
 import dataclasses
+import os
 import re
 from pathlib import Path
 
@@ -165,7 +166,7 @@ def _labels(options, task, labels_of_model):
 
 def _given(values):
     """Labels as given: several values, one with commas, or one that is a file."""
-    if len(values) == 1 and Path(values[0]).is_file():
+    if len(values) == 1 and os.path.isfile(values[0]):
         found = [line.strip() for line in read_lines(values[0])]
         while found and not found[-1]:
             found.pop()

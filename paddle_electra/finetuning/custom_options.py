@@ -32,6 +32,7 @@ class CustomOptions:
         (),
         "Custom task: its labels, with blanks or commas between them, or a file with one a line. "
         "None given: those of the training file.",
+        numbers=True,
     )
     text_column: str | None = option(
         None,

@@ -5,6 +5,7 @@ recipe of the model's size, else from `COMMON` (PARITY 28: HFL's published recip
 """
 
 import dataclasses
+import math
 from typing import ClassVar
 
 from ..config import option, seed_option
@@ -24,6 +25,13 @@ COMMON = {
     "loss_reduction": "sum",
     "joint_prediction": True,
     "answerable_classifier": True,
+    "answerable_uses_start_logits": True,
+    "max_query_length": 64,
+    "doc_stride": 128,
+    "spans": "offsets",
+    "beam_size": 20,
+    "n_best_size": 20,
+    "max_answer_length": 30,
 }
 BERT = "bert"
 # size, or BERT's family -> what it has of its own
@@ -44,8 +52,9 @@ RECIPES = {
 }
 # What a fine-tuned model's task.json knows better than a recipe.
 OF_MODEL = (
-    *("max_seq_length", "max_query_length", "doc_stride", "joint_prediction"),
+    *("max_seq_length", "max_query_length", "doc_stride", "spans", "joint_prediction"),
     *("answerable_classifier", "answerable_uses_start_logits"),
+    *("beam_size", "n_best_size", "max_answer_length"),
 )
 
 
@@ -103,7 +112,7 @@ class FinetuneOptions(CustomOptions):
     layerwise_lr_decay: float | None = option(
         None,
         "Factor of the rate from one layer to the one below; the top layer already has its square, "
-        "as in the original. None: by size, 0.8, large 0.9.",
+        "as in the original. 1 or 0: one rate for all. None: by size, 0.8, large 0.9.",
     )
     loss_reduction: str | None = option(
         None,
@@ -111,25 +120,33 @@ class FinetuneOptions(CustomOptions):
         "as BERT's for models of its family.",
         choices=("sum", "mean"),
     )
-    max_query_length: int = option(64, "Reading: longer questions are cut to this many tokens.")
-    doc_stride: int = option(128, "Reading: tokens from the start of one window to the next one's.")
-    spans: str = option(
-        "offsets",
+    max_query_length: int | None = option(
+        None, "Reading: longer questions are cut to this many tokens. None: 64."
+    )
+    doc_stride: int | None = option(
+        None, "Reading: tokens from the start of one window to the next one's. None: 128."
+    )
+    spans: str | None = option(
+        None,
         "Reading: labels and answers by characters, or as the original by the first occurrence of "
-        "the answer's tokens, in words that white space separates.",
+        "the answer's tokens, in words that white space separates. None: offsets.",
         choices=("offsets", "hfl"),
     )
     joint_prediction: bool | None = option(
         None, "Reading: the end of an answer depends on its start. None: on, off for BERT."
     )
-    beam_size: int = option(20, "Reading: starts that are tried, and ends of each.")
-    n_best_size: int = option(20, "Reading: answers that are kept for each question.")
-    max_answer_length: int = option(30, "Reading: longest answer in tokens.")
+    beam_size: int | None = option(
+        None, "Reading: starts that are tried, and ends of each. None: 20."
+    )
+    n_best_size: int | None = option(
+        None, "Reading: answers that are kept for each question. None: 20."
+    )
+    max_answer_length: int | None = option(None, "Reading: longest answer in tokens. None: 30.")
     answerable_classifier: bool | None = option(
         None, "Reading: learn whether there is an answer, too. None: on, off for BERT."
     )
-    answerable_uses_start_logits: bool = option(
-        True, "Reading: that classifier sees where the answer may start."
+    answerable_uses_start_logits: bool | None = option(
+        None, "Reading: that classifier sees where the answer may start. None: on."
     )
     answerable_weight: float = option(0.5, "Reading: weight of that in the loss.")
     do_train: bool = option(
@@ -232,11 +249,11 @@ def resolve(options, config, tasks, trained=None):
         InputError: a value out of its range, or a length that the model has no positions for.
     """
     recipe = recipe_of(config, tasks, None if options.do_train else trained)
-    defaults = {field.name: field.default for field in dataclasses.fields(options)}
-    values = {name: getattr(options, name) for name in recipe}
-    unset = {name: recipe[name] for name, value in values.items() if value == defaults[name]}
-    options = dataclasses.replace(options, **unset)
+    missing = {name: value for name, value in recipe.items() if getattr(options, name) is None}
+    options = dataclasses.replace(options, **missing)
     _check_ranges(options)
+    if options.layerwise_lr_decay == 0:  # off, as in the original
+        options = dataclasses.replace(options, layerwise_lr_decay=1.0)
     if options.max_seq_length > config.max_position_embeddings:
         raise InputError(
             f"--max-seq-length {options.max_seq_length}: the model {options.model} has "
@@ -267,7 +284,7 @@ def _check_ranges(options):
     }
     for name, (low, high) in ranges.items():
         value = getattr(options, name)
-        if not (value >= low and (high is None or value <= high)):
+        if not (math.isfinite(value) and value >= low and (high is None or value <= high)):
             limit = f"at least {low}" if high is None else f"from {low} to {high}"
             raise InputError(f"--{name.replace('_', '-')} {value}: expected {limit}")
     if options.init == "random" and not options.do_train:

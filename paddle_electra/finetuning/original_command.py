@@ -15,6 +15,7 @@ from ..config import from_dict, option, read_hparams
 from ..errors import InputError
 from ..files import atomic_write
 from .options import FinetuneOptions
+from .output import MODEL_FILES
 from .tasks import SPLITS, get_task
 
 
@@ -58,6 +59,7 @@ def finetune_options(options):
     """The `FinetuneOptions` for the original's flags."""
     source = f"--hparams {options.hparams}" if len(options.hparams) < 60 else "--hparams"
     hparams = read_hparams(options.hparams)
+    hparams = {key.replace("-", "_"): value for key, value in hparams.items()}
     names = hparams.get("task_names", hparams.get("task"))
     if not names:
         raise InputError(f'{source}: which task? give "task_names", such as ["cmrc2018"]')
@@ -80,7 +82,13 @@ def finetune_options(options):
             f"do_train on"
         )
     output = trained.with_name(f"{','.join(names)}_scores")
-    return dataclasses.replace(settings, model=str(trained), output=str(output))
+    return dataclasses.replace(settings, model=str(_last_trial(trained)), output=str(output))
+
+
+def _last_trial(folder):
+    """The model of the last trial in a folder of trials, else the folder."""
+    trials = [path for path in folder.glob("trial_*") if (path / MODEL_FILES[0]).is_file()]
+    return max(trials, key=lambda path: int(path.name.rpartition("_")[2]), default=folder)
 
 
 def _model_folder(options):
@@ -138,18 +146,27 @@ def score_lines(results, names):
 
 
 def _publish(folder, settings, names, lines, trials):
-    """The lines as ``TASK_results.txt`` and the last trial's answers in ``TASK_qa``."""
+    """The lines as ``TASK_results.txt``, and answers in ``TASK_qa``: of each split those of the
+    last trial that wrote them, as the original leaves them."""
     joined = ",".join(names)
     with atomic_write(folder / f"{joined}_results.txt") as handle:
         handle.write("".join(f"{line}\n" for line in lines))
     run = Path(settings.output)
-    run = run / f"trial_{trials}" if trials > 1 else run
+    runs = [run / f"trial_{number}" for number in range(1, trials + 1)] if trials > 1 else [run]
     for name in names:
-        if get_task(name).kind != "qa":
-            continue
-        own = run / name if len(names) > 1 else run
-        for path in sorted(own.glob(f"{name}_*_preds.json")):
-            target = folder / f"{joined}_qa" / path.name
+        places = [place / name if len(names) > 1 else place for place in runs]
+        answers = {path.name: path for place in places for path in place.glob("*_preds.json")}
+        for path in answers.values():
+            target = folder / f"{joined}_qa" / _name_of_answers(path, settings, name, names)
             with atomic_write(target) as handle:
                 handle.write(path.read_text("utf-8"))
             print(f"answers: {target}")
+
+
+def _name_of_answers(path, settings, name, names):
+    """HFL calls the test split after its file, eval."""
+    data = Path(settings.data) / name if len(names) > 1 else Path(settings.data)
+    test = get_task(name).find(data, "test")
+    if test is not None and path.name == f"{name}_test_preds.json":
+        return f"{name}_{test.stem}_preds.json"
+    return path.name

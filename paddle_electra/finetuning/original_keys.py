@@ -24,7 +24,7 @@ NO_EFFECT = {
     "qa_na_threshold": "it is for SQuAD 2.0's file of test answers, which is not written",
 }
 
-_PLACES = "every file of a run lies in --output"
+_PLACES = "every file of a run lies in its output folder"
 REFUSED = {
     "debug": (False, "to try things out, give small files and --init random"),
     "preprocessed_data_dir": (None, "features are kept in --feature-cache"),
@@ -35,8 +35,10 @@ REFUSED = {
         ),
         (None, _PLACES),
     ),
-    "raw_data_dir": (None, "name the folder of the task's files with --data"),
-    "init_checkpoint": (None, "name the model with --model"),
+    "raw_data_dir": (None, "the folder of the task's files is --data, or follows from --data-dir"),
+    "data_dir": (None, "it is the flag --data-dir of run-finetuning, --data of finetune"),
+    "model_name": (None, "it is the flag --model-name of run-finetuning, --model of finetune"),
+    "init_checkpoint": (None, "the model is --model, or follows from --model-name"),
     "vocab_file": (None, "put the vocabulary beside the model's weights as vocab.txt"),
 }
 

@@ -12,8 +12,10 @@ from ..checkpoint import native
 from ..errors import InputError
 from ..files import disk_errors, read_json, write_json
 from ..training.state import list_checkpoints
+from .options import COMMON, FinetuneOptions
 
 SETTINGS, RESULTS = "settings.json", "results.json"
+TRIALS = "several_trials"  # in the identity of a folder of trials
 MODEL_FILES = (native.DISCRIMINATOR, native.CONFIG, native.VOCAB, native.TASK)
 # Options that may change between two starts of the same run: they do not touch its numbers.
 _FREE = (
@@ -56,6 +58,8 @@ def check(output, identity):
             )
         return None
     before = read_json(folder / SETTINGS, keys=("run",))["run"]
+    _refuse_other_layout(folder, before, identity)
+    before |= {name: identity[name] for name in _new_options(before, identity)}
     for name in [*identity, *before]:
         if before.get(name) != identity.get(name):
             raise InputError(
@@ -63,6 +67,28 @@ def check(output, identity):
                 f"{identity.get(name)}); name a new folder, or delete this one to start again"
             )
     return read_json(folder / RESULTS) if (folder / RESULTS).is_file() else None
+
+
+def _refuse_other_layout(folder, before, identity):
+    """A folder is that of one run or that of several trials."""
+    if before.get(TRIALS) and not identity.get(TRIALS):
+        raise InputError(f"--output {folder}: holds several trials; name a new folder for one run")
+    if identity.get(TRIALS) and not before.get(TRIALS):
+        raise InputError(
+            f"--output {folder}: holds a single run; name a new folder for several trials"
+        )
+
+
+def _new_options(before, identity):
+    """Options that a run of an earlier version does not know and that are at their defaults."""
+    known = {field.name: field.default for field in dataclasses.fields(FinetuneOptions)}
+    return [
+        name
+        for name, default in known.items()
+        if name in identity
+        and name not in before
+        and identity[name] in (json.loads(json.dumps(default)), COMMON.get(name))
+    ]
 
 
 def write_settings(options, identity):

@@ -3,7 +3,8 @@
 ``rows="strict"`` (the default) refuses every row that is not as it should be.  ``rows="hfl"`` does
 what the original does: rows with missing columns are reported and left out, cells beyond the last
 column are ignored, empty texts are kept, and the labels of a test split whose file is called
-"test" are not read (`Task.has_dummy_labels`).
+"test" are not read (`Task.has_dummy_labels`).  One thing is not done: the original drops the first
+row of every file as a header, also where it is data.
 """
 
 import dataclasses

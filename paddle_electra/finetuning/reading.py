@@ -135,10 +135,17 @@ class ReadingComprehension:
         }
 
     def score(self, examples, windows, outputs):
-        """EM and F1 in percent, and their mean; empty when a question has no answer."""
-        gold = {q.id: [answer.text for answer in q.answers] for q in examples}
-        if not all(gold.values()):
+        """EM and F1 in percent, and their mean, of the questions that have an answer.
+
+        Empty when there is none.  The official score knows no questions without an answer; they
+        are left out, and how many is said.
+        """
+        gold = {q.id: [answer.text for answer in q.answers] for q in examples if q.answers}
+        if not gold:
             return {}
+        if len(gold) < len(examples):
+            left = len(examples) - len(gold)
+            print(f"{left} of {len(examples)} questions have no answer and are not scored")
         found = self.candidates(examples, windows, outputs)
         best = {name: candidates[0].text for name, candidates in found.items()}
         scores = reading_scores.evaluate(gold, best)
@@ -164,6 +171,7 @@ class ReadingComprehension:
     def describe(self):
         """What ``task.json`` says of the fine-tuned model."""
         names = ("max_query_length", "doc_stride", "n_best_size", "max_answer_length", "beam_size")
+        names += ("spans",)
         return {
             "task": self.task.name,
             "kind": self.task.kind,

@@ -159,7 +159,7 @@ class Session:
     def _keep(self):
         """Load the weights that the options ask for; returns their step."""
         best = self._best_step()
-        if self.options.keep == "last" or best == self.trainer.step:
+        if self.options.keep == "last" or best in (None, self.trainer.step):
             return self.trainer.step
         self._load(checkpoint_folder(self.options.output, best))
         self.predicted = {}

@@ -186,6 +186,8 @@ def _announce_absent(options, task, folder, split):
 
 
 def _read_split(options, task, kind, split, path):
+    if options.feature_cache == "":
+        raise InputError("--feature-cache is empty; give a folder, or off for none")
     examples = task.read(path, split, options.rows)
     folder = {None: default_folder(), "off": None}.get(options.feature_cache, options.feature_cache)
     features = cached_features(kind, examples, split, path, folder, {"rows": options.rows})

@@ -30,7 +30,6 @@ class SeveralTasks:
 
     def __init__(self, kinds):
         self.kinds = kinds
-        self.names = [kind.task.name for kind in kinds]
 
     def collate(self, features):
         """A batch of features that are all of one task."""
@@ -40,12 +39,18 @@ class SeveralTasks:
 
     def build_model(self, config):
         """One encoder with a new head a task."""
-        return ElectraForSeveralTasks([kind.build_model(config) for kind in self.kinds], self.names)
+        return ElectraForSeveralTasks([kind.build_model(config) for kind in self.kinds])
 
     def losses(self, model, batch):
-        """The losses of the batch's task, (batch,)."""
+        """The losses of the batch's task, (batch,).
+
+        The other tasks' heads get gradients of zero, not none, as in the original: their moments
+        and weights decay in every step, also before a task's first example and after a resume.
+        """
         job = batch["job"]
-        return self.kinds[job].losses(model.parts[job], batch)
+        heads = (p for name, p in model.named_parameters() if not name.startswith("electra."))
+        nothing = sum(parameter.sum() for parameter in heads) * 0.0
+        return self.kinds[job].losses(model.parts[job], batch) + nothing
 
     def describe(self):
         """What ``task.json`` of a training checkpoint says."""

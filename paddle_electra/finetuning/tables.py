@@ -7,6 +7,7 @@ whose first row has ``_!_`` and no tab is separated by that.
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,11 @@ def read_table(path):
     if ending == ".csv":
         return Table(path, COMMAS, _csv_rows(path, lines))
     return Table(path, TABS, [(n, line.split("\t")) for n, line in enumerate(lines, 1)])
+
+
+def one_line(text):
+    """A text as a cell of a TSV file: texts of CSV and JSON may hold tabs and line breaks."""
+    return re.sub("[\t\r\n]", " ", text)
 
 
 def _csv_rows(path, lines):

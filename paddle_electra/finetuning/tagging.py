@@ -5,7 +5,6 @@ word's first piece.
 """
 
 import dataclasses
-import re
 
 import numpy as np
 import paddle
@@ -16,6 +15,7 @@ from ..modeling.tagging import ElectraForTokenClassification
 from .cache import join, pieces
 from .metrics import accuracy
 from .padding import pad
+from .tables import one_line
 from .tag_files import OUTSIDE
 
 IGNORED = -100  # label of a position that has none
@@ -227,9 +227,7 @@ class SequenceTagging:
             for example, guesses in zip(examples, predicted, strict=True):
                 labels = example.labels or [""] * len(guesses)
                 for word, label, guess in zip(example.words, labels, guesses, strict=True):
-                    # Words of JSON may hold what would break the line.
-                    word = re.sub("[\t\r\n]", " ", word)
-                    handle.write(f"{word}\t{label}\t{guess}\n")
+                    handle.write(f"{one_line(word)}\t{label}\t{guess}\n")
                 handle.write("\n")
 
     def describe(self):

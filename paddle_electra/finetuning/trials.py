@@ -28,7 +28,7 @@ def run_trials(setup, sources, run_once):
         the dict that is written to ``results.json``.
     """
     options = setup.options
-    identity = {**outputs.identify(setup, sources), "several_trials": True}
+    identity = {**outputs.identify(setup, sources), outputs.TRIALS: True}
     finished = outputs.check(options.output, identity)
     if finished is not None and finished.get("num_trials") == options.num_trials:
         print(f"{options.output}: these trials are already finished; nothing to do")

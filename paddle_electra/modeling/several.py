@@ -10,20 +10,19 @@ class ElectraForSeveralTasks(nn.Layer):
 
     Args:
         models: list of fine-tuning models with ``.electra``; their own encoders are let go.
-        names: a name for each, the prefix of its head's parameters.
     """
 
-    def __init__(self, models, names):
+    def __init__(self, models):
         super().__init__()
         self.config = models[0].config
         self.electra = models[0].electra
         self.parts = list(models)
-        for name, model in zip(names, models, strict=True):
+        for number, model in enumerate(models):
             model.electra = self.electra
-            self.add_sublayer(name, model)
+            self.add_sublayer(f"task{number}", model)
 
     def state_dict(self, *args, **kwargs):
-        """The encoder's parameters once, as ``electra.*``, and the heads' as ``NAME.*``."""
+        """The encoder's parameters once, as ``electra.*``, and the heads' as ``task0.*``."""
         everything = super().state_dict(*args, **kwargs)
         return type(everything)(
             (name, tensor) for name, tensor in everything.items() if ".electra." not in name

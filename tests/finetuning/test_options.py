@@ -77,3 +77,45 @@ def test_default_length_fits_the_model():
 def test_refused(given, message):
     with pytest.raises(InputError, match=message):
         resolved(**given)
+
+
+def test_no_layer_wise_decay():
+    """0 is off, as in the original; it would otherwise freeze the encoder."""
+    assert resolved(layerwise_lr_decay=0).layerwise_lr_decay == 1.0
+
+
+def test_what_a_trained_model_knows_gives_way_to_what_is_said():
+    trained = {"doc_stride": 40, "max_answer_length": 5, "spans": "hfl"}
+    config = ElectraConfig.from_size("small", 21128)
+    given = {**PLACES, "do_train": False, "doc_stride": 128}
+    options = resolve(from_dict(FinetuneOptions, given), config, [TASK], trained)
+    assert (options.doc_stride, options.max_answer_length, options.spans) == (128, 5, "hfl")
+    training = resolve(from_dict(FinetuneOptions, PLACES), config, [TASK], trained)
+    assert (training.doc_stride, training.max_answer_length) == (128, 30)
+
+
+def test_what_tasks_do_not_agree_on():
+    """The longest length, and of the rest what holds for any task."""
+    reading = get_task("cmrc2018")
+    config = ElectraConfig.from_size("small", 21128)
+    options = resolve(from_dict(FinetuneOptions, PLACES), config, [TASK, reading])
+    assert (options.max_seq_length, options.num_train_epochs) == (512, 3.0)
+    options = resolve(from_dict(FinetuneOptions, PLACES), config, [reading, get_task("drcd")])
+    assert options.num_train_epochs == 2.0
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ({"data_dir": "x"}, "--data of finetune"),
+        ({"task_names": "drcd", "task": "drcd"}, "'task' is given twice"),
+        ({"num_train_epochs": float("inf")}, "--num-train-epochs inf: expected at least 0"),
+    ],
+)
+def test_keys_that_are_refused(key, message):
+    with pytest.raises(InputError, match=message):
+        resolved(**key)
+
+
+def test_labels_may_be_numbers():
+    assert resolved(labels=[0, 1]).labels == ("0", "1")

@@ -69,7 +69,7 @@ def test_places_of_data_and_results(folder, pretrained, tmp_path, place, capsys)
         assert line.group() in (results / "cmrc2018_results.txt").read_text("utf-8")
         answers = json.loads((results / "cmrc2018_qa" / "cmrc2018_dev_preds.json").read_text())
         assert len(answers) == 8
-        assert (results / "cmrc2018_qa" / "cmrc2018_test_preds.json").is_file()
+        assert (results / "cmrc2018_qa" / "cmrc2018_eval_preds.json").is_file()
     model = folder / "models" / "electra-small" / "finetuning_models" / "cmrc2018_model"
     assert checkpoints.load(model).task["task"] == "cmrc2018"
     # Scoring alone takes the model that was trained.
@@ -91,12 +91,11 @@ def test_classification_prints_its_line_for_every_trial(folder, pretrained, tmp_
 
 
 def test_vocabulary_in_the_data_folder(folder, pretrained, tmp_path):
-    """The original's fallback, and a clear message when there is none."""
+    """The original's fallback; `test_folders_that_are_not_there` is about there being none."""
     reading_files(folder / "models" / "cmrc2018")
     vocab = folder / "models" / "electra-small" / "vocab.txt"
     vocab.rename(folder / "vocab.txt")
     assert call(folder, hparams_of(pretrained, tmp_path)) == 0
-    (folder / "vocab.txt").unlink()
 
 
 @pytest.mark.parametrize(

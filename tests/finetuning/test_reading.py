@@ -350,6 +350,23 @@ def test_the_originals_variants_run(options, reading_data, tmp_path, changes, sh
     assert run(options("again", **again, **changes))["dev"] == results["dev"]
 
 
+def test_questions_without_an_answer_are_not_scored(options, reading_data, capsys):
+    """SQuAD 2.0's layout: such a question may stand in a dev file, and --keep best copes."""
+    content = json.loads((reading_data / "dev.json").read_text("utf-8"))
+    for item in content["data"][0]["paragraphs"][0]["qas"]:
+        item |= {"answers": [], "is_impossible": True}
+    write(reading_data / "dev.json", content)
+    given = {"task": "cmrc2018", "data": str(reading_data), "num_train_epochs": 1, "beam_size": 2}
+    results = run(options("some", **given, keep="best"))
+    assert "1 of 40 questions have no answer and are not scored" in capsys.readouterr().out
+    assert "f1" in results["dev"]
+    for paragraph in content["data"][0]["paragraphs"]:
+        for item in paragraph["qas"]:
+            item |= {"answers": [], "is_impossible": True}
+    write(reading_data / "dev.json", content)
+    assert "f1" not in run(options("none", **given, keep="best"))["dev"]
+
+
 def test_a_reading_model_is_no_classifier(options, reading_data, tmp_path, capsys):
     given = {"task": "cmrc2018", "data": str(reading_data), "num_train_epochs": 0.1}
     run(options("out", **given, beam_size=2))

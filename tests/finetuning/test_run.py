@@ -176,6 +176,31 @@ def test_absent_splits_are_announced(options, data, capsys):
         run(options("none"))
 
 
+def test_texts_with_tabs_and_line_breaks_stay_on_one_line(options, data):
+    (data / "dev.tsv").unlink()
+    row = json.dumps({"text": "好\t好\n好", "label": 1})
+    file = data / "own.jsonl"
+    file.write_text(f"{row}\n" * 2 + json.dumps({"text": "不", "label": 0}) + "\n", "utf-8")
+    places = {"task": "custom", "kind": "seq-cls", "data": None, "num_train_epochs": 1}
+    given = {**places, "train": str(file), "dev": str(file)}
+    run(options("out", **given))
+    lines = (Path(options("out").output) / "predictions_dev.tsv").read_text("utf-8").splitlines()
+    assert len(lines) == 4
+    assert lines[1].split("\t")[:3] == ["1", "好 好 好", "1"]
+
+
+def test_a_run_of_an_earlier_version_goes_on(options):
+    """It does not know options that came later; at their defaults they change nothing."""
+    results = run(options("out", num_train_epochs=0.1))
+    path = Path(options("out").output) / "settings.json"
+    saved = json.loads(path.read_text("utf-8"))
+    del saved["run"]["early_stopping"], saved["run"]["loss_reduction"]
+    path.write_text(json.dumps(saved), "utf-8")
+    assert run(options("out", num_train_epochs=0.1)) == results
+    with pytest.raises(InputError, match="another early_stopping"):
+        run(options("out", num_train_epochs=0.1, early_stopping=1))
+
+
 @pytest.mark.slow
 def test_early_stopping(options, data, capsys):
     """With a rate of nearly 0 no epoch is better than the first one."""

@@ -45,7 +45,6 @@ def test_it_is_learned_and_every_command_knows_it(hotel, options, tmp_path, caps
     assert main(["validate", str(folder), "--task", "hotel"]) == 0
     assert "labels: bad 120, fair 120, good 120" in capsys.readouterr().out
     # Its own default is taken where nothing else is said.
-    assert options("other", task="hotel", learning_rate=None).learning_rate is None
     results = run(
         options("rate", task="hotel", data=str(folder), learning_rate=None, num_train_epochs=0.1)
     )

@@ -10,6 +10,7 @@ import pytest
 from finetuning_data import CHARACTERS
 
 from paddle_electra import checkpoint as checkpoints
+from paddle_electra.checkpoint.native import load_weights
 from paddle_electra.errors import InputError
 from paddle_electra.finetuning.loop import Trainer, split_into_parts
 from paddle_electra.finetuning.run import build_model, run
@@ -116,6 +117,31 @@ def test_a_stopped_run_of_several_goes_on(two, monkeypatch):
     for results in (resumed, unbroken):
         results["train"].pop("seconds")
     assert resumed == unbroken
+
+
+def test_a_head_without_examples_in_a_batch_is_updated_as_in_the_original(two, data, tmp_path):
+    """Moments and decay go on, also from the moments alone, as after a resume."""
+    lines = (tmp_path / "both" / "lcqmc" / "train.tsv").read_text("utf-8").splitlines(True)
+    (tmp_path / "both" / "lcqmc" / "train.tsv").write_text("".join(lines[:4]), "utf-8")
+    setup = prepare(two(train_batch_size=8, warmup_proportion=0.01))
+
+    def trained(steps, start=None):
+        model = build_model(setup)
+        trainer = Trainer(setup.kind, model, setup.training_features, setup.options)
+        if start is not None:
+            weights, moments, trainer.step = start
+            load_weights(model, weights, "a test")
+            trainer.optimizer.load_moments(moments, "a test")
+        for _ in range(steps):
+            trainer.train_step()
+        weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+        return weights, trainer.optimizer.moments(), trainer.step
+
+    unbroken = trained(24)[0]
+    for stop in (9, 14, 20):
+        resumed = trained(24 - stop, trained(stop))[0]
+        for name, tensor in unbroken.items():
+            np.testing.assert_array_equal(tensor, resumed[name], err_msg=f"{stop} {name}")
 
 
 @pytest.mark.slow

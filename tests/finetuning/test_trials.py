@@ -87,7 +87,7 @@ def test_what_is_kept(options):
 
 def test_a_folder_holds_a_run_or_trials(options):
     run(options("out", **SHORT))
-    with pytest.raises(InputError, match="holds a run with another several_trials"):
+    with pytest.raises(InputError, match="holds a single run; name a new folder"):
         run(options("out", num_trials=2, **SHORT))
     with pytest.raises(InputError, match="--num-trials needs training"):
         run(options("other", num_trials=2, model=options("out").output, do_train=False))
