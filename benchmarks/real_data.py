@@ -58,9 +58,14 @@ def train(task, data, options):
     finetune(*words, *options.finetune)
 
 
+def trial(work, task, number, trials):
+    """The folder of a trial; `finetune` puts a single one straight into its output."""
+    return work / task / f"trial_{number}" if trials > 1 else work / task
+
+
 def score_drcd(options):
     for number in range(1, options.trials + 1):
-        model = options.work / "cmrc2018" / f"trial_{number}"
+        model = trial(options.work, "cmrc2018", number, options.trials)
         output = options.work / "drcd" / f"trial_{number}"
         words = ["--task", "drcd", "--no-do-train", "--model", model]
         finetune(*words, "--data", options.data / "drcd", "--output", output)
@@ -78,10 +83,12 @@ def run(options):
 
 
 def finished(work, task):
-    """Results of a task's finished trials, by their number."""
+    """Folders of a task's finished trials, by their number."""
     found = {}
     for path in work.glob(f"{task}/trial_*/results.json"):
-        found[int(path.parent.name.rpartition("_")[2])] = read_json(path)
+        found[int(path.parent.name.rpartition("_")[2])] = path.parent
+    if not found and (work / task / "results.json").is_file():
+        found[1] = work / task
     return dict(sorted(found.items()))
 
 
@@ -100,7 +107,8 @@ def report(options):
     lines += ["| task | split | score | majority | mean | std | every trial |", "|---" * 7 + "|"]
     settings = []
     for task in ORDER:
-        trials = finished(options.work, task)
+        folders = finished(options.work, task)
+        trials = {number: read_json(path / "results.json") for number, path in folders.items()}
         if not trials:
             lines.append(f"| {task} | | not run | | | | |")
             continue
@@ -115,8 +123,7 @@ def report(options):
                     f"| {task} | {split} | {name} | {'' if most is None else f'{most:.1f}'} "
                     f"| {statistics.fmean(values):.2f} | {spread} | {shown} |"
                 )
-        first = min(trials)
-        saved = read_json(options.work / task / f"trial_{first}" / "settings.json")["options"]
+        saved = read_json(folders[min(folders)] / "settings.json")["options"]
         kept = ("max_seq_length", "num_train_epochs", "train_batch_size", "learning_rate")
         kept += ("layerwise_lr_decay", "doc_stride") if TASKS[task].kind == "qa" else ()
         shown = ", ".join(f"{name} {saved[name]}" for name in kept)

@@ -121,7 +121,7 @@ class FinetuneOptions(CustomOptions):
         choices=("sum", "mean"),
     )
     max_query_length: int | None = option(
-        None, "Reading: longer questions are cut to this many tokens. None: 64."
+        None, "Reading: longer questions are cut to this many tokens. None: 64, or half a window."
     )
     doc_stride: int | None = option(
         None, "Reading: tokens from the start of one window to the next one's. None: 128."
@@ -251,7 +251,12 @@ def resolve(options, config, tasks, trained=None):
     recipe = recipe_of(config, tasks, None if options.do_train else trained)
     missing = {name: value for name, value in recipe.items() if getattr(options, name) is None}
     options = dataclasses.replace(options, **missing)
+    if "max_query_length" in missing:  # the text needs at least as much room as the question
+        room = max(1, options.max_seq_length // 2)
+        query = min(options.max_query_length, room)
+        options = dataclasses.replace(options, max_query_length=query)
     _check_ranges(options)
+    _check_room(options, tasks)
     if options.layerwise_lr_decay == 0:  # off, as in the original
         options = dataclasses.replace(options, layerwise_lr_decay=1.0)
     if options.max_seq_length > config.max_position_embeddings:
@@ -261,6 +266,17 @@ def resolve(options, config, tasks, trained=None):
             f"give at most {config.max_position_embeddings}"
         )
     return options
+
+
+def _check_room(options, tasks):
+    """A window holds [CLS], the question, [SEP], at least one token of the text, and [SEP]."""
+    most = options.max_seq_length - 4
+    if any(task.kind == "qa" for task in tasks) and options.max_query_length > most:
+        raise InputError(
+            f"--max-query-length {options.max_query_length} leaves no room for the text in windows "
+            f"of --max-seq-length {options.max_seq_length}; give "
+            + (f"at most {most}" if most > 0 else "a larger --max-seq-length")
+        )
 
 
 def _check_ranges(options):
