@@ -126,8 +126,8 @@ def test_questions_leave_room_for_the_text():
     reading = get_task("cmrc2018")
     assert resolved(of_task=reading).max_query_length == 64
     assert resolved(of_task=reading, max_seq_length=64).max_query_length == 32
-    with pytest.raises(InputError, match="--max-query-length 61 leaves no room .* at most 60"):
+    with pytest.raises(InputError, match=r"--max-query-length 61 leaves no room .* at most 60"):
         resolved(of_task=reading, max_seq_length=64, max_query_length=61)
-    with pytest.raises(InputError, match="leaves no room .* give a larger --max-seq-length"):
+    with pytest.raises(InputError, match=r"leaves no room .* give a larger --max-seq-length"):
         resolved(of_task=reading, max_seq_length=4)
     assert resolved(max_seq_length=4).max_seq_length == 4
