@@ -38,7 +38,7 @@ def load(path, configs=None):
             damaged.
     """
     from ..errors import InputError
-    from . import archive, hub_cache, tensorflow
+    from . import archive, hub_cache, native, tensorflow
 
     if hub_cache.looks_like_name(path) and tensorflow.find_prefix(path) is None:
         return _load_cached(hub_cache.resolve(str(path)), str(path))
@@ -54,7 +54,9 @@ def load(path, configs=None):
         return checkpoint
     if not path.exists():
         raise InputError(f"{path}: no such folder or checkpoint")
-    raise InputError(f"{path}: no model found; {_LOOKED_FOR}")
+    inside = [child.name for child in sorted(path.glob("*/")) if native.is_native(child)]
+    hint = f"; there are models in it, name one: {', '.join(inside[:12])}" if inside else ""
+    raise InputError(f"{path}: no model found; {_LOOKED_FOR}{hint}")
 
 
 _LOOKED_FOR = (

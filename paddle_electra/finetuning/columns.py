@@ -137,10 +137,12 @@ def _by_name(table, task, names, needs_labels):
             where[column] = name if is_json else names.index(name)
             shown[column] = column if task.chosen is None else name
         elif column == "label" and not needs_labels:
-            pass
+            sought = chosen or " or ".join(ALIASES["label"])
+            print(f"{table.path}: no column {sought}, so predictions and no score")
         elif chosen is not None:
             near = difflib.get_close_matches(chosen, map(str, names), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {_few(names)}"
+            hint += _other_separator(table, table.rows[0][1])
             raise InputError(f"{table.path}: row 1: {what} {chosen!r} ({OPTIONS[column]}); {hint}")
         else:
             missing.append(column)

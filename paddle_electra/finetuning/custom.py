@@ -1,5 +1,6 @@
 """``--task custom``: a task of one's own, from options instead of an entry in `tasks.TASKS`."""
 
+import collections
 import dataclasses
 import os
 import re
@@ -171,6 +172,8 @@ def _given(values):
         while found and not found[-1]:
             found.pop()
         source = f"--labels {values[0]}"
+    elif len(values) == 1 and ("/" in values[0] or values[0].endswith(".txt")):
+        raise InputError(f"--labels {values[0]}: no such file")
     else:
         found = values[0].split(",") if len(values) == 1 else values
         found, source = [label.strip() for label in found], "--labels"
@@ -189,7 +192,8 @@ def _inferred(task, options):
     path = task.find("", "train")
     examples = task.read(path, "train", options.rows)
     if task.kind == "token-cls":
-        labels = sorted({label for e in examples for label in e.labels}, key=tag_files.tag_order)
+        found = [label for example in examples for label in example.labels]
+        labels = sorted(set(found), key=tag_files.tag_order)
     else:
         found = [example.label for example in examples]
         labels = sorted(set(found), key=_natural(found))
@@ -200,7 +204,9 @@ def _inferred(task, options):
             f"{path}: {len(labels)} different labels, at most {MOST_LABELS} are taken from a file"
             f"{_column_hint(task)}; name them with --labels if it is right"
         )
-    print(f"labels of {options.train}: {', '.join(labels)}")
+    counts = collections.Counter(found)
+    shown = ", ".join(f"{label} {counts[label]}" for label in labels)
+    print(f"labels of {options.train}, and how often they occur: {shown}")
     return tuple(labels)
 
 

@@ -63,10 +63,29 @@ def check(output, identity):
     for name in [*identity, *before]:
         if before.get(name) != identity.get(name):
             raise InputError(
-                f"--output {folder}: holds a run with another {name} ({before.get(name)}, now "
-                f"{identity.get(name)}); name a new folder, or delete this one to start again"
+                f"--output {folder}: holds a run {_difference(name, before, identity)}; name a new "
+                f"folder, or delete this one to start again"
             )
     return read_json(folder / RESULTS) if (folder / RESULTS).is_file() else None
+
+
+def _difference(name, before, identity):
+    """What is different, in words: of files and weights only digests are known."""
+    what, digest, _ = name.partition("_sha256")
+    if name == "tokenizer":
+        return "with another vocabulary"
+    if not digest:
+        shown = name if name not in {field.name for field in _fields()} else name.replace("_", "-")
+        return f"with another {shown} ({before.get(name)}, now {identity.get(name)})"
+    if what == "model":
+        return "from another --model, or its weights have changed"
+    if name not in before or name not in identity:
+        return f"{'with' if name in before else 'without'} a {what} file"
+    return f"on another {what} file, or the file has changed since"
+
+
+def _fields():
+    return dataclasses.fields(FinetuneOptions)
 
 
 def _refuse_other_layout(folder, before, identity):
@@ -81,7 +100,7 @@ def _refuse_other_layout(folder, before, identity):
 
 def _new_options(before, identity):
     """Options that a run of an earlier version does not know and that are at their defaults."""
-    known = {field.name: field.default for field in dataclasses.fields(FinetuneOptions)}
+    known = {field.name: field.default for field in _fields()}
     return [
         name
         for name, default in known.items()

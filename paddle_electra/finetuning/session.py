@@ -5,6 +5,7 @@ import time
 
 from ..checkpoint.native import DISCRIMINATOR, load_weights, read_tensors
 from ..progress import progress_bar
+from ..training.interrupts import interrupts
 from ..training.log import TrainingLog
 from ..training.state import (
     checkpoint_folder,
@@ -42,7 +43,8 @@ class Session:
         """
         trainer = self.trainer
         began, saved = time.monotonic() - self.seconds, time.monotonic()
-        with progress_bar("", trainer.total_steps, trainer.step) as bar:
+        bar = progress_bar("", trainer.total_steps, trainer.step)
+        with bar, interrupts() as interrupted:
             while trainer.step < trainer.total_steps and not self._stops_early():
                 bar.set_description(f"epoch {int(trainer.epoch) + 1}", refresh=False)
                 loss, rate, norm = trainer.train_step()
@@ -52,10 +54,13 @@ class Session:
                 if trainer.at_epoch_end:
                     self._score_dev(bar)
                 due = time.monotonic() - saved >= 60 * self.options.save_minutes
-                if trainer.at_epoch_end or due:
+                if trainer.at_epoch_end or due or interrupted:
                     self.seconds = time.monotonic() - began
                     self._save()
                     saved = time.monotonic()
+                if interrupted and trainer.step < trainer.total_steps:
+                    bar.write(f"stopped at step {trainer.step}; the same command continues there")
+                    raise KeyboardInterrupt
         self.log.close()
         kept = self._keep()
         return {

@@ -76,6 +76,10 @@ def prepare(options):
     Raises:
         InputError: the model, a task file or an option is not as it should be.
     """
+    if Path(options.model).resolve() == Path(options.output).resolve():
+        raise InputError(
+            f"--output {options.output}: this is the folder of --model; name another folder"
+        )
     checkpoint = checkpoints.load(options.model)
     checkpoint.need_discriminator()
     for note in checkpoint.notes:
@@ -92,6 +96,12 @@ def prepare(options):
         )
     if not options.do_train:
         _check_finetuned(options, checkpoint, tasks)
+    elif checkpoint.task is not None:
+        print(
+            f"note: {options.model} is fine-tuned already (on {checkpoint.task.get('task')}): its "
+            f"encoder is taken, its head is not",
+            file=sys.stderr,
+        )
     jobs = tuple(_job(options, task, tokenizer, len(tasks) > 1) for task in tasks)
     kind = jobs[0].kind if len(jobs) == 1 else SeveralTasks([job.kind for job in jobs])
     setup = Setup(options, checkpoint, tokenizer, jobs, kind)
@@ -112,6 +122,8 @@ def _tasks(options, trained):
     if CUSTOM in names and len(names) > 1:
         raise InputError("--task custom cannot be learned together with other tasks")
     if names == [CUSTOM]:
+        if not options.do_train and trained is None:
+            raise _not_finetuned(options)
         labels = None if options.do_train else (trained or {}).get("labels")
         return [custom_task(options, labels and tuple(labels))]
     tasks = [get_task(name) for name in names]
@@ -121,6 +133,13 @@ def _tasks(options, trained):
     return tasks
 
 
+def _not_finetuned(options):
+    return InputError(
+        f"--no-do-train: {options.model} has no task.json, so it is not fine-tuned; "
+        f"name a model that `paddle-electra finetune` made"
+    )
+
+
 def _check_finetuned(options, checkpoint, tasks):
     if len(tasks) > 1:
         raise InputError(
@@ -128,10 +147,7 @@ def _check_finetuned(options, checkpoint, tasks):
         )
     task = tasks[0]
     if checkpoint.task is None:
-        raise InputError(
-            f"--no-do-train: {options.model} has no task.json, so it is not fine-tuned; "
-            f"name a model that `paddle-electra finetune` made"
-        )
+        raise _not_finetuned(options)
     kind, labels = checkpoint.task.get("kind"), checkpoint.task.get("labels") or []
     if kind != task.kind:
         raise InputError(f"{options.model}: fine-tuned on a task of kind {kind}, not {task.kind}")
@@ -168,7 +184,10 @@ def _folder(options, task, several):
         found = "expected a folder, this is a file" if data.exists() else None
         raise InputError(f"--data {data}: {found or 'no such folder'}")
     if not several:
-        return data
+        # The folder of all tasks' folders will do too.
+        inside = data / task.name
+        own = any(task.find(data, split) for split in SPLITS)
+        return inside if not own and inside.is_dir() else data
     if not (data / task.name).is_dir():
         raise InputError(
             f"--data {data}: no folder {task.name} in it; several tasks have a folder each"

@@ -37,6 +37,8 @@ def read_lines(path):
     """
     with read_errors(path):
         data = Path(path).read_bytes()
+    if data.startswith(b"PK\x03\x04"):
+        raise InputError(f"{path}: an Excel or zip file; save the table as CSV in UTF-8")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -101,7 +103,9 @@ def _object(path, number, line):
             f"{path}: row {number}: not JSON ({error.msg}); expected one object a line"
         ) from None
     if not isinstance(value, dict):
+        found = "an array" if isinstance(value, list) else "no object"
         raise InputError(
-            f"{path}: row {number}: expected a JSON object with a text and a label, one a line"
+            f"{path}: row {number}: {found}; expected a JSON object with a text and a label, one a "
+            f"line"
         )
     return number, value

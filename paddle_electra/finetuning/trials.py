@@ -30,8 +30,9 @@ def run_trials(setup, sources, run_once):
     options = setup.options
     identity = {**outputs.identify(setup, sources), outputs.TRIALS: True}
     finished = outputs.check(options.output, identity)
-    if finished is not None and finished.get("num_trials") == options.num_trials:
-        print(f"{options.output}: these trials are already finished; nothing to do")
+    if finished is not None and finished["num_trials"] >= options.num_trials:
+        made = finished["num_trials"]
+        print(f"{options.output}: {made} trials are already finished; nothing to do")
     else:
         outputs.write_settings(options, identity)
         finished = _make(setup, sources, run_once)

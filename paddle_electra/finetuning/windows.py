@@ -242,7 +242,7 @@ def locate(context, answer):
     """
     text = answer.text.strip()
     if not text:
-        return None, "the answer is empty"
+        return None, "the answer is empty; not trained on"
     start = answer.start
     if start is not None and start >= 0:
         start += len(answer.text) - len(answer.text.lstrip())
@@ -250,7 +250,7 @@ def locate(context, answer):
             return (start, start + len(text)), None
     places = _occurrences(context, text)
     if not places:
-        return None, "the answer does not occur in the context"
+        return None, "the answer does not occur in the context; not trained on"
     given = start is not None and start >= 0
     place = min(places, key=lambda p: abs(p - start)) if given else places[0]
     problem = None if start is None else "answer_start was wrong, the answer was searched"

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import signal
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ..progress import progress_bar
 from ..text.tokenizer import ElectraTokenizer
 from ..training import state
 from ..training.device import choose_attention, choose_device
+from ..training.interrupts import interrupts
 from ..training.log import TrainingLog
 from .batches import BatchMaker, prefetch
 from .metrics import RtdCounts
@@ -200,7 +200,7 @@ class Run:
         steps = range(self.step, total)
         bar = progress_bar("pretraining", total, self.step)
         self.clock = time.monotonic()
-        with bar, _interrupts() as interrupted, contextlib.closing(log):
+        with bar, interrupts() as interrupted, contextlib.closing(log):
             make = lambda step: self.maker.make(step, self.order.batch(step))  # noqa: E731
             for batch in prefetch(make, steps):
                 self._one_step(batch, log, bar)
@@ -309,24 +309,3 @@ def save_settings(options, dataset, output):
         "shards": fingerprint(dataset),
     }
     write_json(output / SETTINGS, settings)
-
-
-@contextlib.contextmanager
-def _interrupts():
-    """A list that is non-empty once SIGINT or SIGTERM has come, so that a step is finished first.
-
-    A second signal acts at once.
-    """
-    received = []
-
-    def remember(number, _frame):
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

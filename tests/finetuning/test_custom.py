@@ -142,7 +142,9 @@ def test_pairs_with_chosen_columns(write):
 def test_labels_come_in_their_natural_order(write, capsys, labels, expected):
     path = write("t.tsv", [("text", "label"), *(("好", label) for label in labels)])
     assert task_of(train=path).labels == tuple(expected)
-    assert capsys.readouterr().out == f"labels of {path}: {', '.join(expected)}\n"
+    counted = ", ".join(f"{label} {labels.count(label)}" for label in expected)
+    said = f"labels of {path}, and how often they occur: {counted}\n"
+    assert capsys.readouterr().out == said
 
 
 def test_tags_come_in_their_natural_order(write, capsys):

@@ -73,8 +73,8 @@ def test_unusable_answers_are_left_out_and_said(tokenizer):
     windows, problems = Featurizer(tokenizer, 64).windows(questions, training=True)
     assert [window.question for window in windows] == [2]
     assert problems == {
-        "the answer does not occur in the context": ["a"],
-        "the answer is empty": ["b"],
+        "the answer does not occur in the context; not trained on": ["a"],
+        "the answer is empty; not trained on": ["b"],
     }
     windows, problems = Featurizer(tokenizer, 64).windows(questions, training=False)
     assert [window.question for window in windows] == [0, 1, 2]

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +191,51 @@ def test_texts_with_tabs_and_line_breaks_stay_on_one_line(options, data):
     assert lines[1].split("\t")[:3] == ["1", "好 好 好", "1"]
 
 
+def test_ctrl_c_finishes_the_step_and_saves(options, capsys, monkeypatch):
+    step, calls = Trainer.train_step, []
+
+    def interrupted(self):
+        calls.append(1)
+        if len(calls) == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(options("out", num_train_epochs=1))
+    monkeypatch.undo()
+    assert "stopped at step 4; the same command continues there" in capsys.readouterr().out
+    results = run(options("out", num_train_epochs=1))
+    assert "continuing after step 4 of 15" in capsys.readouterr().out
+    unbroken = run(options("unbroken", num_train_epochs=1))
+    assert results["dev"] == unbroken["dev"]
+    assert_same_weights(options("out"), options("unbroken"))
+
+
+def test_models_that_are_named_by_mistake(options, capsys, tmp_path):
+    run(options("out", num_train_epochs=0.1))
+    with pytest.raises(InputError, match="this is the folder of --model"):
+        run(options("out", model=options("out").output))
+    capsys.readouterr()
+    run(options("again", model=options("out").output, num_train_epochs=0.1))
+    note = "is fine-tuned already (on chnsenticorp): its encoder is taken, its head is not"
+    assert note in capsys.readouterr().err
+    run(options("two", num_train_epochs=0.1, num_trials=2))
+    with pytest.raises(InputError, match="there are models in it, name one: trial_1, trial_2"):
+        run(options("other", model=options("two").output))
+
+
+def test_files_that_changed_are_said_without_digests(options, data):
+    run(options("out", num_train_epochs=0.1))
+    with open(data / "train.tsv", "a", encoding="utf-8") as handle:
+        handle.write("1\t好\n")
+    with pytest.raises(InputError, match=r"a run on another train file, or the file has changed"):
+        run(options("out", num_train_epochs=0.1))
+    (data / "train.tsv").write_bytes(b"PK\x03\x04 a workbook")
+    with pytest.raises(InputError, match="an Excel or zip file; save the table as CSV in UTF-8"):
+        run(options("new", num_train_epochs=0.1))
+
+
 def test_a_run_of_an_earlier_version_goes_on(options):
     """It does not know options that came later; at their defaults they change nothing."""
     results = run(options("out", num_train_epochs=0.1))
@@ -197,7 +244,7 @@ def test_a_run_of_an_earlier_version_goes_on(options):
     del saved["run"]["early_stopping"], saved["run"]["loss_reduction"]
     path.write_text(json.dumps(saved), "utf-8")
     assert run(options("out", num_train_epochs=0.1)) == results
-    with pytest.raises(InputError, match="another early_stopping"):
+    with pytest.raises(InputError, match=r"another early-stopping"):
         run(options("out", num_train_epochs=0.1, early_stopping=1))
 
 
@@ -305,7 +352,7 @@ def test_stops_on_a_loss_that_is_not_a_number(options, monkeypatch):
 
 def test_another_run_in_the_output_folder(options, tmp_path):
     run(options(num_train_epochs=0.1))
-    with pytest.raises(InputError, match=r"another learning_rate \(0\.003, now 0\.001\)"):
+    with pytest.raises(InputError, match=r"another learning-rate \(0\.003, now 0\.001\)"):
         run(options(num_train_epochs=0.1, learning_rate=1e-3))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("important")

@@ -68,8 +68,8 @@ def test_a_stopped_trial_goes_on_and_more_may_be_added(options, monkeypatch, cap
     three = run(options("stopped", num_trials=3, **SHORT))
     assert capsys.readouterr().out.count("already finished") == 2
     assert without_times(three) == without_times(unbroken)
-    run(options("stopped", num_trials=3, **SHORT))
-    assert "these trials are already finished" in capsys.readouterr().out
+    assert run(options("stopped", num_trials=1 + 1, **SHORT)) == three  # nothing is lost
+    assert "3 trials are already finished" in capsys.readouterr().out
 
 
 def test_what_is_kept(options):
