@@ -150,13 +150,18 @@ def _examine_task(folder, candidates):
     """Read a task's files; of several candidates the first that fits, else what is wrong."""
     from .finetuning.tasks import get_task
 
-    problems = []
+    problems, fitting = [], {}
     for name in candidates:
         try:
-            return _read_splits(folder, get_task(name))
+            fitting[name] = _read_splits(folder, get_task(name))
         except InputError as error:
             problems.append(str(error) if len(candidates) == 1 else f"{name}: {error}")
-    raise InputError("; ".join(problems))
+    if not fitting:
+        raise InputError("; ".join(problems))
+    first, *others = fitting
+    if others:  # LCQMC and BQ Corpus have files of the same kind
+        fitting[first][0] += f"; they would do for {', '.join(others)} too"
+    return fitting[first]
 
 
 def _read_splits(folder, task):

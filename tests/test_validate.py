@@ -143,3 +143,12 @@ def test_nothing_that_is_known(tmp_path, capsys):
     assert "no such folder" in refused(tmp_path / "nowhere")
     assert main(["validate"]) == 2
     assert "PATH is missing" in capsys.readouterr().err
+
+
+def test_files_that_fit_two_tasks(tmp_path):
+    (tmp_path / "train.tsv").write_text("你好\t你好吗\t1\n再见\t你好\t0\n", encoding="utf-8")
+    lines = examine(tmp_path)
+    assert lines[0] == (
+        f"task    lcqmc (pair-cls), files in {tmp_path}; they would do for bqcorpus too"
+    )
+    assert "2 examples in train.tsv; labels: 0 1, 1 1" in lines[1]
