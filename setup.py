@@ -42,7 +42,7 @@ setup(
         "gpu": GPU,
         "hub": HUB,
         "bench": ["torch", "transformers", "onnxruntime", "openvino"],
-        "dev": ["pytest>=7", "hypothesis>=6", "ruff>=0.5"],
+        "dev": ["pytest>=7", "pytest-xdist>=3", "hypothesis>=6", "ruff>=0.5"],
     },
     entry_points={"console_scripts": ["paddle-electra=paddle_electra.cli:main"]},
 )

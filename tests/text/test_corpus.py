@@ -32,11 +32,15 @@ def write(path, data):
         ("a.TXT", plain(DOCUMENTS, "\r\n")),
         ("a.txt", b"\xef\xbb\xbf\n \n" + plain(DOCUMENTS).replace(b"\n\n", "\n\n　\n".encode())),
         ("a.txt", plain(DOCUMENTS).rstrip()),
-        ("a.txt.gz", gzip.compress(plain(DOCUMENTS))),
-        ("a.gz", gzip.compress(plain(DOCUMENTS[:1]) + b"\n") + gzip.compress(plain(DOCUMENTS[1:]))),
+        ("a.txt.gz", gzip.compress(plain(DOCUMENTS), mtime=0)),
+        (
+            "a.gz",
+            gzip.compress(plain(DOCUMENTS[:1]) + b"\n", mtime=0)
+            + gzip.compress(plain(DOCUMENTS[1:]), mtime=0),
+        ),
         ("a.jsonl", json_lines(DOCUMENTS).replace(b"\\n", b"\\n\\r\\n")),
         ("a.jsonl", b"\xef\xbb\xbf" + json_lines(DOCUMENTS) + b"\n"),
-        ("a.jsonl.gz", gzip.compress(json_lines(DOCUMENTS))),
+        ("a.jsonl.gz", gzip.compress(json_lines(DOCUMENTS), mtime=0)),
     ],
 )
 @pytest.mark.parametrize("block", [1, 7, 1 << 18])
@@ -61,7 +65,7 @@ def test_json_text_under_another_key_with_broken_surrogates(tmp_path):
 def test_consumed_bytes_add_up_to_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "BLOCK_BYTES", 50)
     data = plain(DOCUMENTS * 20)
-    for name, content in [("a.txt", data), ("b.txt.gz", gzip.compress(data))]:
+    for name, content in [("a.txt", data), ("b.txt.gz", gzip.compress(data, mtime=0))]:
         path = write(tmp_path / name, content)
         assert sum(block.consumed for block in corpus.read_blocks(path)) == len(content)
 
@@ -117,15 +121,23 @@ def test_inputs_that_are_not_there(tmp_path):
         ("a.txt", "一行\n".encode() * 5 + "中文".encode("gb18030"), "not UTF-8 text at byte 35"),
         ("a.txt", b"\xef\xbb\xbfok\n\xff", "not UTF-8 text at byte 6"),
         ("a.txt", b"ab\nc\0d\n", "a zero byte at byte 4: a binary file"),
-        ("a.gz", gzip.compress(b"ok\n\xff\n"), "not UTF-8 text at byte 3"),
+        ("a.gz", gzip.compress(b"ok\n\xff\n", mtime=0), "not UTF-8 text at byte 3"),
         ("a.gz", b"no gzip at all", "not a whole gzip file"),
-        ("a.gz", gzip.compress(b"some text\n" * 50)[:-12], "not a whole gzip file"),
-        ("a.gz", gzip.compress(b"some text\n" * 50, 0)[:-60] + b"x" * 60, "not a whole gzip file"),
+        ("a.gz", gzip.compress(b"some text\n" * 50, mtime=0)[:-12], "not a whole gzip file"),
+        (
+            "a.gz",
+            gzip.compress(b"some text\n" * 50, 0, mtime=0)[:-60] + b"x" * 60,
+            "not a whole gzip file",
+        ),
         ("a.jsonl", b'{"text": "a"}\n\n{"text": }\n', "line 3: expected a JSON object"),
         ("a.jsonl", b'{"text": "a"}\n{"body": "b"}\n', 'line 2: .*under the key "text"'),
         ("a.jsonl", b'{"text": null}\n', "line 1: expected a JSON object"),
         ("a.jsonl", b'["text"]\n', "line 1: expected a JSON object"),
-        ("a.jsonl.gz", gzip.compress(b'{"text": "a"}\n3\n'), "line 2: expected a JSON object"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(b'{"text": "a"}\n3\n', mtime=0),
+            "line 2: expected a JSON object",
+        ),
     ],
 )
 @pytest.mark.parametrize("block", [3, 1 << 18])
