@@ -124,12 +124,15 @@ def report(options):
                     f"| {statistics.fmean(values):.2f} | {spread} | {shown} |"
                 )
         saved = read_json(folders[min(folders)] / "settings.json")["options"]
-        kept = ("max_seq_length", "num_train_epochs", "train_batch_size", "learning_rate")
-        kept += ("layerwise_lr_decay", "doc_stride") if TASKS[task].kind == "qa" else ()
+        trained = any("train" in trial for trial in trials.values())
+        kept = ("max_seq_length", *(("doc_stride",) if TASKS[task].kind == "qa" else ()))
+        if trained:
+            kept += ("num_train_epochs", "train_batch_size", "learning_rate", "layerwise_lr_decay")
         shown = ", ".join(f"{name} {saved[name]}" for name in kept)
         seeds = ", ".join(str(trial["seed"]) for trial in trials.values())
         seconds = [trial["train"]["seconds"] for trial in trials.values() if "train" in trial]
         took = f"; training took {', '.join(f'{s:.0f}' for s in seconds)} s" if seconds else ""
+        took += "" if trained else "; scored only"
         settings.append(f"- {task}: {shown}; seeds {seeds}{took}")
     with atomic_write(options.output) as handle:
         handle.write("\n".join([*lines, "", *settings]) + "\n")

@@ -210,10 +210,18 @@ def _read_split(options, task, kind, split, path):
     examples = task.read(path, split, options.rows)
     folder = {None: default_folder(), "off": None}.get(options.feature_cache, options.feature_cache)
     features = cached_features(kind, examples, split, path, folder, {"rows": options.rows})
-    print(f"{split}: {len(examples)} examples from {path}")
+    print(f"{split}: {len(examples)} examples from {path}{_cut(options, task, features)}")
     if split == "train" and options.log_examples:
         _show(kind, features)
     return Split(path, examples, features)
+
+
+def _cut(options, task, features):
+    """How many texts fill the length, and so are cut or just as long; other kinds tell more."""
+    full = sum(len(feature) == options.max_seq_length for feature in features)
+    if not full or task.kind not in ("seq-cls", "pair-cls"):
+        return ""
+    return f"; {full} fill --max-seq-length {options.max_seq_length}, what is longer was cut"
 
 
 def _show(kind, features):

@@ -248,6 +248,15 @@ def test_a_run_of_an_earlier_version_goes_on(options):
         run(options("out", num_train_epochs=0.1, early_stopping=1))
 
 
+def test_texts_that_are_cut_are_counted(options, capsys):
+    run(options("out", num_train_epochs=0.1, max_seq_length=8))
+    setup = prepare(options("other", max_seq_length=8))
+    full = sum(len(feature) == 8 for feature in setup.training_features)
+    assert 0 < full < 240
+    said = f"train.tsv; {full} fill --max-seq-length 8, what is longer was cut"
+    assert said in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_early_stopping(options, data, capsys):
     """With a rate of nearly 0 no epoch is better than the first one."""
