@@ -13,6 +13,7 @@ changes nothing, what to do instead)}.  One with ``KEEPS_HPARAMS`` reads its ``h
 import argparse
 import dataclasses
 import difflib
+import inspect
 import os
 import re
 import sys
@@ -347,7 +348,7 @@ def _parser(cls, prog, description):
     parser = argparse.ArgumentParser(
         prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for field in dataclasses.fields(cls):
+    for field in _in_order_of_help(cls):
         kind, several, _ = _type_of(cls, field)
         required = field.default is dataclasses.MISSING
         shown = "required" if required else f"default: {_show(field.default)}"
@@ -366,6 +367,15 @@ def _parser(cls, prog, description):
             help=f"{field.metadata.get('help', '')}{chosen} ({shown})".replace("%", "%%"),
         )
     return parser
+
+
+def _in_order_of_help(cls):
+    """What is required first, what a base class brings last."""
+    own = inspect.get_annotations(cls)
+    return sorted(
+        dataclasses.fields(cls),
+        key=lambda field: (field.default is not dataclasses.MISSING, field.name not in own),
+    )
 
 
 def _show(default):
