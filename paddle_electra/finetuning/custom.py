@@ -10,7 +10,7 @@ from ..errors import InputError
 from . import readers, tag_files
 from .columns import OPTIONS
 from .custom_options import COLUMNS, FILES, KINDS, CustomOptions
-from .questions import read_task_questions
+from .question_tables import read_task_questions
 from .tables import read_lines
 from .tasks import Task
 
@@ -108,7 +108,7 @@ def _check_options(options):
 
 def _hint(wanted):
     if not wanted:
-        return ", whose files have keys of their own (SQuAD's layout)"
+        return ", whose columns are called question, context and answer, or SQuAD's keys"
     return ", which has one text; pairs are --kind pair-cls"
 
 

@@ -22,7 +22,7 @@ class CustomOptions:
     train: str | None = option(
         None,
         "Custom task: file of the training examples; .tsv, .csv, .jsonl, for token-cls also "
-        "CoNLL's layout, for qa SQuAD's JSON.",
+        "CoNLL's layout, for qa also SQuAD's JSON.",
     )
     dev: str | None = option(None, "Custom task: file to score after each epoch. None: no scores.")
     test: str | None = option(

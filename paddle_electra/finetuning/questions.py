@@ -51,17 +51,11 @@ def read_questions(path, rows="strict", needs_answers=True):
             if question.id in seen:
                 raise InputError(f"{path}: {where}: the id {question.id!r} occurs twice")
             seen.add(question.id)
-            _check(path, where, question, rows, needs_answers)
+            check_question(path, where, question, rows, needs_answers)
             questions.append(question)
     if not questions:
         raise InputError(f"{path}: no questions in it")
     return questions
-
-
-def read_task_questions(path, task, split, rows):
-    """The reader of a task of kind qa: a training or dev file must have answers."""
-    del task
-    return read_questions(path, rows, needs_answers=split in ("train", "dev"))
 
 
 def _paragraphs(path, content):
@@ -122,7 +116,8 @@ def _answer(where, item):
     return Answer(text, start)
 
 
-def _check(path, where, question, rows, needs_answers):
+def check_question(path, where, question, rows, needs_answers):
+    """Raise `InputError` for a question without text, context or, if it must have one, answer."""
     if needs_answers and not question.answers and not question.is_impossible:
         raise InputError(f"{path}: {where}: question {question.id!r} has no answer")
     if rows == "strict" and not question.question.strip():

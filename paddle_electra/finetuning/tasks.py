@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import readers
-from .questions import read_task_questions
+from .question_tables import read_task_questions
 
 SPLITS = ("train", "dev", "test", "challenge")
 
