@@ -8,7 +8,7 @@ and where the answer begins.  JSON lines may hold several answers: a list of tex
 from pathlib import Path
 
 from ..errors import InputError
-from .questions import Answer, Question, check_question, read_questions
+from .questions import Answer, Question, checked_questions, read_questions
 from .tables import KEYS, read_table
 
 NAMES = {
@@ -40,24 +40,23 @@ def read_question_table(path, rows="strict", needs_answers=True):
         header = [cell.strip() for cell in table.rows[0][1]] if table.rows else []
         data = table.rows[1:]
     where = _find(path, list(header), needs_answers, is_json)
-    questions, seen = [], set()
+    found = _questions(table, data, where, None if is_json else len(header))
+    return checked_questions(path, found, rows, needs_answers)
+
+
+def _questions(table, data, where, width):
+    """(row, `Question`) of each row; ``width``: its cells, None for JSON."""
     for number, cells in data:
         place = f"row {number}"
-        if not is_json and len(cells) != len(header):
+        if width is not None and len(cells) != width:
             raise InputError(
-                f"{path}: {place}: {len(cells)} columns, expected {len(header)} separated by "
+                f"{table.path}: {place}: {len(cells)} columns, expected {width} separated by "
                 f"{table.separator}"
             )
-        found = {name: cells.get(key) if is_json else cells[key] for name, key in where.items()}
-        question = _question(f"{path}: {place}", number, found, is_json)
-        if question.id in seen:
-            raise InputError(f"{path}: {place}: the id {question.id!r} occurs twice")
-        seen.add(question.id)
-        check_question(path, place, question, rows, needs_answers)
-        questions.append(question)
-    if not questions:
-        raise InputError(f"{path}: no questions in it")
-    return questions
+        found = {
+            name: cells.get(key) if width is None else cells[key] for name, key in where.items()
+        }
+        yield place, _question(f"{table.path}: {place}", number, found)
 
 
 def read_task_questions(path, task, split, rows):
@@ -88,7 +87,7 @@ def _find(path, header, needs_answers, is_json):
     return where
 
 
-def _question(place, number, found, is_json):
+def _question(place, number, found):
     for name in _NEEDED:
         if not isinstance(found[name], str):
             raise InputError(f"{place}: {name}: expected a text, got {found[name]!r:.40}")

@@ -42,17 +42,27 @@ def read_questions(path, rows="strict", needs_answers=True):
         InputError: not JSON, another layout, a missing key, an id that occurs twice; names the
             file, the paragraph and the question.
     """
-    content = read_json(path)
-    paragraphs = _paragraphs(path, content)
+    found = (
+        (where, _question(f"{path}: {where}, question {number}", context, item))
+        for where, context, qas in _paragraphs(path, read_json(path))
+        for number, item in enumerate(qas, 1)
+    )
+    return checked_questions(path, found, rows, needs_answers)
+
+
+def checked_questions(path, found, rows, needs_answers):
+    """The list of questions of a file, each checked as it comes; see `read_questions`.
+
+    Args:
+        found: iterable of (where it stands, `Question`).
+    """
     questions, seen = [], set()
-    for where, context, qas in paragraphs:
-        for number, item in enumerate(qas):
-            question = _question(f"{path}: {where}, question {number + 1}", context, item)
-            if question.id in seen:
-                raise InputError(f"{path}: {where}: the id {question.id!r} occurs twice")
-            seen.add(question.id)
-            check_question(path, where, question, rows, needs_answers)
-            questions.append(question)
+    for where, question in found:
+        if question.id in seen:
+            raise InputError(f"{path}: {where}: the id {question.id!r} occurs twice")
+        seen.add(question.id)
+        _check(path, where, question, rows, needs_answers)
+        questions.append(question)
     if not questions:
         raise InputError(f"{path}: no questions in it")
     return questions
@@ -116,8 +126,7 @@ def _answer(where, item):
     return Answer(text, start)
 
 
-def check_question(path, where, question, rows, needs_answers):
-    """Raise `InputError` for a question without text, context or, if it must have one, answer."""
+def _check(path, where, question, rows, needs_answers):
     if needs_answers and not question.answers and not question.is_impossible:
         raise InputError(f"{path}: {where}: question {question.id!r} has no answer")
     if rows == "strict" and not question.question.strip():

@@ -124,7 +124,7 @@ def _tasks(options, trained):
     if names == [CUSTOM]:
         if not options.do_train and trained is None:
             raise _not_finetuned(options)
-        labels = None if options.do_train else (trained or {}).get("labels")
+        labels = None if options.do_train else trained.get("labels")
         return [custom_task(options, labels and tuple(labels))]
     tasks = [get_task(name) for name in names]
     refuse_custom_options(options)

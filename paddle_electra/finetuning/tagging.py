@@ -13,6 +13,7 @@ import paddle.nn.functional as F
 from ..files import atomic_write
 from ..modeling.tagging import ElectraForTokenClassification
 from .cache import join, pieces
+from .classification import SequenceClassification
 from .metrics import accuracy
 from .padding import pad
 from .tables import one_line
@@ -48,7 +49,7 @@ class Features(list):
             print(note)
 
 
-class SequenceTagging:
+class SequenceTagging(SequenceClassification):
     """One label for each word (original: `TaggingTask`), scored by entities.
 
     The words are cut into pieces one by one; the input is [CLS] pieces [SEP].  A sentence that is
@@ -67,10 +68,6 @@ class SequenceTagging:
         max_seq_length: tokens of an example, [CLS] and [SEP] included.
         options: unused; this kind has no hyperparameters of its own.
     """
-
-    def __init__(self, task, tokenizer, max_seq_length, options=None):
-        del options
-        self.task, self.tokenizer, self.max_seq_length = task, tokenizer, max_seq_length
 
     def prepare(self, examples, split):
         """`tag_files.TaggedExample`s to `Features`; prints how many words were cut off."""
@@ -167,10 +164,6 @@ class SequenceTagging:
         starts = batch["word_starts"].numpy().astype(bool)
         return [output[where] for output, where in zip(outputs, starts, strict=True)]
 
-    @staticmethod
-    def _logits(model, batch):
-        return model(batch["input_ids"], batch["token_type_ids"], batch["attention_mask"])
-
     def score(self, examples, features, outputs):
         """Entity scores and the loss; empty when the examples have no labels.
 
@@ -229,16 +222,6 @@ class SequenceTagging:
                 for word, label, guess in zip(example.words, labels, guesses, strict=True):
                     handle.write(f"{one_line(word)}\t{label}\t{guess}\n")
                 handle.write("\n")
-
-    def describe(self):
-        """What ``task.json`` says of the fine-tuned model."""
-        return {
-            "task": self.task.name,
-            "kind": self.task.kind,
-            "labels": list(self.task.labels),
-            "max_seq_length": self.max_seq_length,
-            "num_classes": len(self.task.labels),
-        }
 
 
 def entity_scores(gold, predicted):
