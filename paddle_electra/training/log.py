@@ -1,11 +1,11 @@
-"""What a run writes about itself: JSON lines and VisualDL scalars."""
+"""What a run writes about itself: JSON lines, and scalars and texts for VisualDL."""
 
 import json
 import os
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import disk_errors
+from ..files import disk_errors, read_errors
 
 
 class TrainingLog:
@@ -50,6 +50,11 @@ class TrainingLog:
                 if isinstance(value, (int, float)):
                     self._writer.add_scalar(f"{kind}/{name}", value, step)
 
+    def write_text(self, step, name, text):
+        """A text for people to read in VisualDL under ``name``; without VisualDL, nothing."""
+        if self._writer is not None:
+            self._writer.add_text(name, text, step)
+
     def close(self):
         """Flush and close both files."""
         self._file.close()
@@ -58,13 +63,23 @@ class TrainingLog:
 
 
 def read_log(path, tolerant=False):
-    """The entries of a ``log.jsonl``; ``tolerant`` drops a last line cut short by a kill."""
+    """The entries of a ``log.jsonl``; ``tolerant`` drops a last line cut short by a kill.
+
+    Raises:
+        InputError: no such file, not UTF-8, or a line (any but the last, if ``tolerant``) that is
+            not one of a log.
+    """
     entries = []
-    for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), 1):
+    with read_errors(path):
+        try:
+            lines = Path(path).read_text("utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:
-            if tolerant:
+            if tolerant and number == len(lines):
                 break
             raise InputError(f"{path}: line {number}: not JSON") from None
         if not isinstance(entry, dict) or "step" not in entry:
