@@ -3,24 +3,28 @@
 import paddle
 import paddle.nn.functional as F
 
+from .kernels import dropout as drop
+
 BACKENDS = ("eager", "sdpa")
 
 
-def attention(mixed, heads, bias=None, dropout=0.0, training=False, backend="eager"):
+def attention(mixed, heads, bias=None, dropout=0.0, backend="eager"):
     """softmax(q k^T / sqrt(head_dim) + bias) v for every head.
 
     Args:
         mixed: (batch, length, 3 * hidden): all heads' queries, then keys, then values.
         heads: number of heads; head_dim = hidden / heads.
-        bias: (batch, length), added to the scores of each key; None for none.
-        dropout: probability of dropping an attention weight, in training only.
+        bias: (batch, length), added to the scores of each key, or (batch, length, length), added
+            to the scores of each query and key; None for none.
+        dropout: probability of dropping an attention weight.
         backend: "eager" (two matrix products and a softmax; the reference) or "sdpa"
             (paddle's scaled_dot_product_attention, which takes flash kernels on a GPU).
     Returns:
         (batch, length, hidden).
     """
-    function = {"eager": _eager, "sdpa": _sdpa}[backend]
-    return function(mixed, heads, bias, dropout if training else 0.0)
+    if bias is not None:
+        bias = bias.astype(mixed.dtype)
+    return {"eager": _eager, "sdpa": _sdpa}[backend](mixed, heads, bias, dropout)
 
 
 def _eager(mixed, heads, bias, dropout):
@@ -35,9 +39,10 @@ def _eager(mixed, heads, bias, dropout):
     scores = paddle.matmul(query * (width // 3 // heads) ** -0.5, key, transpose_y=True)
     if bias is not None:
         # Spread out first: adding a broadcast tensor is slow on a CPU.
-        spread = bias.unsqueeze([0, 2]).expand([heads, batch, length, length])
+        bias = bias.unsqueeze(1) if bias.ndim == 2 else bias
+        spread = bias.unsqueeze(0).expand([heads, batch, length, length])
         scores = scores + spread.reshape([heads * batch, length, length])
-    weights = F.dropout(F.softmax(scores, axis=-1), dropout)
+    weights = drop(F.softmax(scores, axis=-1), dropout).astype(value.dtype)
     context = paddle.matmul(weights, value)  # (heads * batch, length, head_dim)
     return paddle.concat(context.split(heads, axis=0), axis=-1)
 
@@ -46,6 +51,33 @@ def _sdpa(mixed, heads, bias, dropout):
     batch, length, width = mixed.shape
     query, key, value = mixed.reshape([batch, length, 3, heads, width // 3 // heads]).unbind(2)
     if bias is not None:
-        bias = bias.unsqueeze([1, 2])  # (batch, 1, 1, length)
+        # (batch, 1, 1, length) or (batch, 1, length, length)
+        bias = bias.unsqueeze([1, 2] if bias.ndim == 2 else 1)
     context = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
     return context.reshape([batch, length, width // 3])
+
+
+def takes_flash(mixed):
+    """Does paddle have a flash kernel for this tensor?  On a GPU, for float16 and bfloat16."""
+    return mixed.place.is_gpu_place() and mixed.dtype in (paddle.float16, paddle.bfloat16)
+
+
+def flash_attention(mixed, heads, ends, longest, dropout=0.0):
+    """Attention inside each of several examples that lie one after the other.
+
+    Args:
+        mixed: (tokens, 3 * hidden) float16 or bfloat16 on a GPU.
+        ends: (examples + 1,) int32: 0, and where each example ends.
+        longest: tokens of the longest example.
+    Returns:
+        (tokens, hidden).
+    """
+    from paddle.nn.functional.flash_attention import flash_attn_unpadded
+
+    tokens, width = mixed.shape
+    size = width // 3 // heads
+    query, key, value = mixed.reshape([tokens, 3, heads, size]).unbind(1)
+    context, _ = flash_attn_unpadded(
+        query, key, value, ends, ends, longest, longest, size**-0.5, dropout
+    )
+    return context.reshape([tokens, width // 3])

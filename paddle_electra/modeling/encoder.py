@@ -5,11 +5,12 @@ LayerNorm epsilon 1e-12, -10000 on masked keys (PARITY of original: modeling.py)
 """
 
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
+from paddle.distributed.fleet.utils import recompute
 
 from ..errors import InputError
-from .attention import attention
+from .kernels import Dropout, LayerNorm, Linear, gelu
+from .layouts import Padded
 
 
 def truncated_normal(std):
@@ -33,22 +34,24 @@ class ElectraEmbeddings(nn.Layer):
         self.word_embeddings = self._table(config.vocab_size, width, config)
         self.position_embeddings = self._table(config.max_position_embeddings, width, config)
         self.token_type_embeddings = self._table(config.type_vocab_size, width, config)
-        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+        self.layer_norm = LayerNorm(width, epsilon=config.layer_norm_eps)
 
     @staticmethod
     def _table(rows, width, config):
         return nn.Embedding(rows, width, weight_attr=truncated_normal(config.initializer_range))
 
-    def forward(self, input_ids, token_type_ids):
-        length = input_ids.shape[1]
-        rows = self.position_embeddings.weight.shape[0]
-        if length > rows:
-            raise InputError(
-                f"a sequence of {length} tokens does not fit: the model has {rows} positions; "
-                f"truncate or choose --max-seq-length {rows} or less"
-            )
+    def forward(self, input_ids, token_type_ids, positions=None):
         hidden = self.word_embeddings(input_ids) + self.token_type_embeddings(token_type_ids)
-        hidden = hidden + self.position_embeddings.weight[:length]
+        if positions is not None:
+            hidden = hidden + self.position_embeddings(positions)
+        else:
+            length, rows = input_ids.shape[1], self.position_embeddings.weight.shape[0]
+            if length > rows:
+                raise InputError(
+                    f"a sequence of {length} tokens does not fit: the model has {rows} positions; "
+                    f"truncate or choose --max-seq-length {rows} or less"
+                )
+            hidden = hidden + self.position_embeddings.weight[:length]
         return self.layer_norm(hidden)  # (batch, length, embedding)
 
 
@@ -62,13 +65,12 @@ class SelfAttention(nn.Layer):
         self.dropout = config.attention_probs_dropout_prob
         self.backend = "eager"
         init = config.initializer_range
-        self.qkv = nn.Linear(width, 3 * width, weight_attr=truncated_normal(init))
-        self.dense = nn.Linear(width, width, weight_attr=truncated_normal(init))
+        self.qkv = Linear(width, 3 * width, weight_attr=truncated_normal(init))
+        self.dense = Linear(width, width, weight_attr=truncated_normal(init))
 
-    def forward(self, hidden, bias):
-        context = attention(
-            self.qkv(hidden), self.heads, bias, self.dropout, self.training, self.backend
-        )
+    def forward(self, hidden, layout):
+        dropout = self.dropout if self.training else 0.0
+        context = layout.attend(self.qkv(hidden), self.heads, dropout, self.backend)
         return self.dense(context)  # (batch, length, hidden)
 
 
@@ -80,15 +82,15 @@ class EncoderLayer(nn.Layer):
         width, inner = config.hidden_size, config.intermediate_size
         init = config.initializer_range
         self.attention = SelfAttention(config)
-        self.attention_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
-        self.intermediate = nn.Linear(width, inner, weight_attr=truncated_normal(init))
-        self.output = nn.Linear(inner, width, weight_attr=truncated_normal(init))
-        self.output_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.attention_norm = LayerNorm(width, epsilon=config.layer_norm_eps)
+        self.intermediate = Linear(width, inner, weight_attr=truncated_normal(init))
+        self.output = Linear(inner, width, weight_attr=truncated_normal(init))
+        self.output_norm = LayerNorm(width, epsilon=config.layer_norm_eps)
+        self.dropout = Dropout(config.hidden_dropout_prob)
 
-    def forward(self, hidden, bias):
-        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, bias)))
-        inner = F.gelu(self.intermediate(hidden))  # (batch, length, intermediate)
+    def forward(self, hidden, layout):
+        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, layout)))
+        inner = gelu(self.intermediate(hidden))  # (batch, length, intermediate)
         return self.output_norm(hidden + self.dropout(self.output(inner)))
 
 
@@ -106,17 +108,18 @@ class ElectraModel(nn.Layer):
         super().__init__()
         self.config = config
         self.embeddings = embeddings if embeddings is not None else ElectraEmbeddings(config)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob)
         if config.embedding_size != config.hidden_size:
-            self.embeddings_project = nn.Linear(
+            self.embeddings_project = Linear(
                 config.embedding_size, config.hidden_size, weight_attr=glorot()
             )
         else:
             self.embeddings_project = None
+        self.recompute = False
         self.layers = nn.LayerList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
         if config.pooler:
             width, init = config.hidden_size, config.initializer_range
-            self.pooler = nn.Linear(width, width, weight_attr=truncated_normal(init))
+            self.pooler = Linear(width, width, weight_attr=truncated_normal(init))
 
     def pool(self, hidden):
         """What stands for the whole text, (batch, hidden), from `forward`'s hidden states.
@@ -132,14 +135,22 @@ class ElectraModel(nn.Layer):
             layer.attention.backend = backend
         return self
 
-    def forward(self, input_ids, token_type_ids=None, attention_mask=None, all_layers=False):
+    def use_recompute(self, on=True):
+        """Keep only each layer's input for the backward pass and compute the rest once more."""
+        self.recompute = on
+        return self
+
+    def forward(
+        self, input_ids, token_type_ids=None, attention_mask=None, all_layers=False, layout=None
+    ):
         """Hidden states.
 
         Args:
-            input_ids: (batch, length) int64.
+            input_ids: (batch, length) int64, or what ``layout`` says.
             token_type_ids: (batch, length) of 0 and 1; None for all 0.
             attention_mask: (batch, length), 1 for real tokens; None for all real.
             all_layers: also return the input of the first layer and every layer's output.
+            layout: of `layouts`, in place of the attention mask; None for one example a row.
         Returns:
             (batch, length, hidden), or a list of 1 + layers of them.
         Raises:
@@ -147,16 +158,18 @@ class ElectraModel(nn.Layer):
         """
         if token_type_ids is None:
             token_type_ids = paddle.zeros_like(input_ids)
-        bias = None
-        if attention_mask is not None:
-            keys = attention_mask.astype(self.embeddings.word_embeddings.weight.dtype)
-            bias = (1.0 - keys) * -10000.0  # (batch, length)
-        hidden = self.dropout(self.embeddings(input_ids, token_type_ids))
+        if layout is None:
+            layout = Padded(attention_mask)
+        hidden = self.embeddings(input_ids, token_type_ids, layout.positions)
+        hidden = self.dropout(hidden)
         if self.embeddings_project is not None:
             hidden = self.embeddings_project(hidden)
         states = [hidden]
         for layer in self.layers:
-            hidden = layer(hidden, bias)
+            if self.recompute and self.training:
+                hidden = recompute(layer, hidden, layout)
+            else:
+                hidden = layer(hidden, layout)
             if all_layers:
                 states.append(hidden)
         return states if all_layers else hidden

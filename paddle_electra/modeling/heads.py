@@ -1,10 +1,10 @@
 """What sits on the encoder: replaced-token detection, masked language model, classification."""
 
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
 
 from .encoder import glorot, truncated_normal
+from .kernels import LayerNorm, Linear, gelu
 
 
 class ReplacedTokenHead(nn.Layer):
@@ -13,11 +13,11 @@ class ReplacedTokenHead(nn.Layer):
     def __init__(self, config):
         super().__init__()
         width = config.hidden_size
-        self.dense = nn.Linear(width, width, weight_attr=truncated_normal(config.initializer_range))
-        self.logit = nn.Linear(width, 1, weight_attr=glorot())
+        self.dense = Linear(width, width, weight_attr=truncated_normal(config.initializer_range))
+        self.logit = Linear(width, 1, weight_attr=glorot())
 
     def forward(self, hidden):
-        return self.logit(F.gelu(self.dense(hidden))).squeeze(-1)  # (..., length)
+        return self.logit(gelu(self.dense(hidden))).squeeze(-1)  # (..., length)
 
 
 class MaskedLanguageHead(nn.Layer):
@@ -29,14 +29,14 @@ class MaskedLanguageHead(nn.Layer):
     def __init__(self, config):
         super().__init__()
         width = config.embedding_size
-        self.dense = nn.Linear(
+        self.dense = Linear(
             config.hidden_size, width, weight_attr=truncated_normal(config.initializer_range)
         )
-        self.layer_norm = nn.LayerNorm(width, epsilon=config.layer_norm_eps)
+        self.layer_norm = LayerNorm(width, epsilon=config.layer_norm_eps)
         self.bias = self.create_parameter([config.vocab_size], is_bias=True)
 
     def forward(self, hidden, word_embeddings):
-        hidden = self.layer_norm(F.gelu(self.dense(hidden)))
+        hidden = self.layer_norm(gelu(self.dense(hidden)))
         # The bias goes through the matrix product as one more column: adding it afterwards would
         # pass over (slots * vocabulary) numbers again, forward and backward.
         ones = paddle.ones([*hidden.shape[:-1], 1], hidden.dtype)

@@ -7,6 +7,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from .encoder import ElectraModel, glorot
+from .kernels import Linear, gelu
 
 HIDDEN = 512  # units of the end and the answerability layers; fixed in the original
 DISALLOWED = -1000.0  # added to the logits of positions outside the context
@@ -59,18 +60,18 @@ class ElectraForQuestionAnswering(nn.Layer):
         self.joint, self.beam_size = joint, beam_size
         width = config.hidden_size
         self.electra = ElectraModel(config)
-        self.start = nn.Linear(width, 1, weight_attr=glorot())
+        self.start = Linear(width, 1, weight_attr=glorot())
         if joint:
-            self.end_hidden = nn.Linear(2 * width, HIDDEN, weight_attr=glorot())
-            self.end = nn.Linear(HIDDEN, 1, weight_attr=glorot())
+            self.end_hidden = Linear(2 * width, HIDDEN, weight_attr=glorot())
+            self.end = Linear(HIDDEN, 1, weight_attr=glorot())
         else:
-            self.end = nn.Linear(width, 1, weight_attr=glorot())
+            self.end = Linear(width, 1, weight_attr=glorot())
         self.has_answerable, self.sees_start = answerable, answerable_sees_start
         if answerable and answerable_sees_start:
-            self.answerable_hidden = nn.Linear(2 * width, HIDDEN, weight_attr=glorot())
-            self.answerable = nn.Linear(HIDDEN, 1, weight_attr=glorot())
+            self.answerable_hidden = Linear(2 * width, HIDDEN, weight_attr=glorot())
+            self.answerable = Linear(HIDDEN, 1, weight_attr=glorot())
         elif answerable:
-            self.answerable = nn.Linear(width, 1, weight_attr=glorot())
+            self.answerable = Linear(width, 1, weight_attr=glorot())
 
     def forward(self, input_ids, token_type_ids, attention_mask, start_positions=None):
         """Logits for training, or the beam.
@@ -118,7 +119,7 @@ class ElectraForQuestionAnswering(nn.Layer):
         return paddle.matmul(states, half) + self.end_hidden.bias
 
     def _end(self, of_start, of_token):
-        return self.end(F.gelu(of_start + of_token)).squeeze(-1)  # (batch, length)
+        return self.end(gelu(of_start + of_token)).squeeze(-1)  # (batch, length)
 
     def _answerable(self, hidden, start):
         if not self.has_answerable:
@@ -128,7 +129,7 @@ class ElectraForQuestionAnswering(nn.Layer):
         share = F.softmax(start, -1).unsqueeze(1)  # (batch, 1, length)
         where = paddle.matmul(share, hidden).squeeze(1)
         both = paddle.concat([hidden[:, 0], where], -1)
-        return self.answerable(F.gelu(self.answerable_hidden(both))).squeeze(-1)
+        return self.answerable(gelu(self.answerable_hidden(both))).squeeze(-1)
 
 
 def _blocked(token_type_ids, attention_mask, dtype):

@@ -3,6 +3,7 @@
 from paddle import nn
 
 from .encoder import ElectraModel, glorot
+from .kernels import Linear
 
 
 class ElectraForTokenClassification(nn.Layer):
@@ -20,7 +21,7 @@ class ElectraForTokenClassification(nn.Layer):
         super().__init__()
         self.config = config
         self.electra = ElectraModel(config)
-        self.classifier = nn.Linear(config.hidden_size, num_classes, weight_attr=glorot())
+        self.classifier = Linear(config.hidden_size, num_classes, weight_attr=glorot())
 
     def forward(self, input_ids, token_type_ids=None, attention_mask=None):
         """Logits (batch, length, num_classes)."""
