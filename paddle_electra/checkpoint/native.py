@@ -60,14 +60,23 @@ class Checkpoint(NamedTuple):
         return self.discriminator
 
 
-def tensors_of(layer):
-    """{name: array} of a layer's parameters."""
-    return {name: tensor.numpy() for name, tensor in layer.state_dict().items()}
+def tensors_of(layer, masters=None):
+    """{name: array} of a layer's parameters.
+
+    Args:
+        masters: {paddle's name of a parameter: float32 tensor} to take in place of parameters that
+            are in half precision.
+    """
+    masters = masters or {}
+    return {
+        name: masters.get(tensor.name, tensor).numpy()
+        for name, tensor in layer.state_dict().items()
+    }
 
 
-def generator_tensors(generator, config):
+def generator_tensors(generator, config, masters=None):
     """A generator's own arrays: without the embeddings when those are the discriminator's."""
-    tensors = tensors_of(generator)
+    tensors = tensors_of(generator, masters)
     if config.tied_embeddings:
         return {k: v for k, v in tensors.items() if not k.startswith(EMBEDDINGS_PREFIX)}
     return tensors
@@ -99,10 +108,10 @@ def write_files(folder, config, vocab_file, discriminator, generator=None, task=
         write_json(folder / TASK, task)
 
 
-def write_into(folder, config, vocab_file, discriminator, generator=None, task=None):
-    """Write the files of a checkpoint into an existing folder; see `save`."""
-    half = None if generator is None else generator_tensors(generator, config)
-    write_files(folder, config, vocab_file, tensors_of(discriminator), half, task)
+def write_into(folder, config, vocab_file, discriminator, generator=None, task=None, masters=None):
+    """Write the files of a checkpoint into an existing folder; see `save` and `tensors_of`."""
+    half = None if generator is None else generator_tensors(generator, config, masters)
+    write_files(folder, config, vocab_file, tensors_of(discriminator, masters), half, task)
 
 
 def save(directory, config, vocab_file, discriminator, generator=None, task=None):

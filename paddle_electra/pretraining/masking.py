@@ -1,4 +1,4 @@
-"""Which tokens the generator must guess, and the noise it samples with.
+"""Which tokens the generator must guess, and the numbers it samples with.
 
 Every random draw comes from a counter-based generator (Philox) keyed by purpose, seed, step and
 the example's place in the step's batch.  So masks and samples do not depend on how the batch is
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-MASK, GUMBEL = 1, 2  # purposes
+MASK, SAMPLE = 1, 2  # purposes
 MODES = ("unique", "google")
 MASKED_SHARE = 0.85  # of the drawn positions become [MASK], the others stay (PARITY 7)
 
@@ -62,13 +62,38 @@ def mask_tokens(ids, special_ids, mask_id, max_seq_length, rng, mask_prob=0.15, 
     return Masked(masked, positions.astype(np.int64))
 
 
-def gumbel_noise(slots, vocab_size, rng):
-    """(slots, vocabulary) float32 Gumbel noise: minus the logarithm of exponential noise.
+def mask_words(ids, word_starts, special_ids, mask_id, max_seq_length, rng, mask_prob=0.15):
+    """Draw whole words and write [MASK] over 85 % of them.
 
-    The floor of 1e-9 is the original's epsilon (`sample_from_softmax`); float32 exponentials can
-    be exactly zero.
+    Words come in random order; one that has more tokens than slots are left is passed over, so
+    there are at most `number_of_slots`.  All tokens of a word are slots, and all of them become
+    [MASK] or none.
+
+    Args:
+        ids: (tokens,) one example without padding.
+        word_starts: bool (tokens,), which tokens begin a word (`ShardDataset.word_starts`).
+        special_ids: ids never drawn: [CLS], [SEP] and [MASK].
+    Returns:
+        a `Masked`; without a word that can be drawn it has no slots.
     """
-    noise = rng.standard_exponential((slots, vocab_size), dtype=np.float32)
-    np.maximum(noise, 1e-9, out=noise)
-    np.log(noise, out=noise)
-    return np.negative(noise, out=noise)
+    masked = np.array(ids, dtype=np.int64)
+    starts = np.flatnonzero(word_starts)
+    if not len(starts):
+        return Masked(masked, np.zeros(0, np.int64))
+    ends = np.append(starts[1:], len(ids))
+    candidates = np.flatnonzero(~np.logical_or.reduceat(np.isin(ids, special_ids), starts))
+    room = number_of_slots(len(ids), max_seq_length, mask_prob)
+    lengths = (ends - starts).tolist()
+    chosen = []
+    for word in rng.permutation(candidates).tolist():
+        if lengths[word] <= room:
+            chosen.append(word)
+            room -= lengths[word]
+            if not room:
+                break
+    hidden = rng.random(len(chosen)) < MASKED_SHARE
+    spans = [np.arange(starts[word], ends[word]) for word in chosen]
+    for span, hide in zip(spans, hidden.tolist(), strict=True):
+        if hide:
+            masked[span] = mask_id
+    return Masked(masked, np.concatenate([np.zeros(0, np.int64), *spans]))

@@ -3,8 +3,11 @@
 import numpy as np
 
 
-class RtdCounts:
-    """Collects RTD logits and labels of real tokens, and MLM hits, over many batches."""
+class Counts:
+    """Collects losses, MLM hits and the discriminator's verdicts over many batches.
+
+    With ``others`` of other processes added, `results` are those of all.
+    """
 
     def __init__(self):
         self.logits, self.labels = [], []
@@ -14,10 +17,10 @@ class RtdCounts:
 
     def add(self, output, part):
         """Add a `PretrainingOutput` of a `MicroBatch`."""
-        real = part.attention_mask > 0
-        logits = output.rtd_logits.numpy().astype(np.float32)
-        self.logits.append(logits[real])
+        real = part.real
         self.labels.append(output.rtd_labels.numpy()[real])
+        if output.rtd_logits is not None:
+            self.logits.append(output.rtd_logits.astype("float32").numpy()[real])
         originals = part.input_ids.reshape(-1)[part.masked_positions]
         slots, tokens = len(originals), int(real.sum())
         if slots:
@@ -27,20 +30,33 @@ class RtdCounts:
         self.mlm_loss += float(output.mlm_loss) * slots
         self.discriminator_loss += float(output.discriminator_loss) * tokens
 
+    def merge(self, other):
+        """Add what another process collected."""
+        self.logits += other.logits
+        self.labels += other.labels
+        for name in ("mlm_hits", "mlm_slots", "tokens", "mlm_loss", "discriminator_loss"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     def results(self):
-        """A dict of shares in [0, 1] and mean losses."""
-        logits, labels = np.concatenate(self.logits), np.concatenate(self.labels) > 0
+        """A dict of shares in [0, 1] and mean losses; without a discriminator, the MLM's only."""
+        labels = np.concatenate(self.labels) > 0
+        results = {
+            "mlm_loss": self.mlm_loss / max(1, self.mlm_slots),
+            "mlm_accuracy": self.mlm_hits / max(1, self.mlm_slots),
+            "replaced_share": float(labels.mean()),
+        }
+        if not self.logits:
+            return results
+        logits = np.concatenate(self.logits)
         predicted = logits > 0
         hits = int((predicted & labels).sum())
         return {
-            "mlm_loss": self.mlm_loss / max(1, self.mlm_slots),
+            **results,
             "discriminator_loss": self.discriminator_loss / max(1, self.tokens),
-            "mlm_accuracy": self.mlm_hits / max(1, self.mlm_slots),
             "rtd_accuracy": float((predicted == labels).mean()),
             "rtd_precision": hits / max(1, int(predicted.sum())),
             "rtd_recall": hits / max(1, int(labels.sum())),
             "rtd_auc": auc(logits, labels),
-            "replaced_share": float(labels.mean()),
         }
 
 

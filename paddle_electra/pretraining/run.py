@@ -1,50 +1,40 @@
-"""``paddle-electra pretrain``: the run from settings to the last checkpoint."""
+"""``paddle-electra pretrain``: the run from settings to the last checkpoint.
+
+Several processes, also on several machines, share a run when they are started by Paddle's launcher:
+
+    python -m paddle.distributed.launch --nproc_per_node 2 paddle-electra pretrain ...
+"""
 
 import contextlib
-import hashlib
-import json
 import time
 from pathlib import Path
 
 import paddle
 
 from ..checkpoint import native
-from ..checkpoint.runs import PRETRAINING_SETTINGS as SETTINGS
-from ..config import to_dict
+from ..checkpoint.runs import checkpoint_folder, list_checkpoints
 from ..errors import InputError
-from ..files import disk_errors, read_json, write_json
-from ..modeling.electra import ElectraForPreTraining
+from ..files import disk_errors
 from ..progress import progress_bar
 from ..text.tokenizer import ElectraTokenizer
 from ..training import state
 from ..training.device import choose_attention, choose_device
 from ..training.interrupts import interrupts
-from ..training.log import TrainingLog
-from .batches import BatchMaker, prefetch
-from .metrics import RtdCounts
-from .order import ExampleOrder
-from .settings import check_ranges, model_config, settle_rate
-from .shards import ShardDataset
-from .step import Trainer
+from ..training.log import TrainingLog, read_log
+from ..training.parallel import join_world
+from ..training.peak import matrix_product_rate
+from ..training.precision import DTYPES, Precision
+from .batches import prefetch
+from .evaluation import evaluate
+from .identity import SETTINGS, check_settings, fingerprint, save_settings
+from .probe import check_probe, run_probe
+from .samples import write_samples
+from .settings import build_model, check_ranges, model_config, settle_rate
+from .stages import make_stages, read_datasets, stage_of
+from .step import LOSSES, Trainer
 from .warm_start import load_start, read_start, start_config
 
-# These may change between a run and its continuation.  Other attention code or another device
-# computes the same to rounding; the rest does not touch the numbers.
-_FREE = {
-    "data",
-    "output",
-    "hparams",
-    "log_every",
-    "eval_every",
-    "eval_batch_size",
-    "save_checkpoints_steps",
-    "save_checkpoints_minutes",
-    "keep_checkpoint_max",
-    "attention",
-    "device",
-    "visualdl",
-    "dry_run",
-}
+EVALUATION, PROBE = "eval", "probe"
 
 
 def run(options):
@@ -57,255 +47,342 @@ def run(options):
     run = Run(options)
     if options.dry_run:
         run.dry_run()
-    else:
+    elif options.do_train:
         run.train()
+    else:
+        run.evaluate_only()
 
 
 class Run:
     """One pretraining run: data, model, optimizer, and where it stands.
 
     Raises:
-        InputError: unusable shards, a model that does not fit them, or an output folder that holds
-            a run with other settings.
+        InputError: unusable shards, a model that does not fit them, an output folder that holds a
+            run with other settings, a device that cannot do what is asked, processes that do not
+            agree.
     """
 
     def __init__(self, options):
-        self.options = options
         self.output = Path(options.output)
-        self.dataset = ShardDataset(options.data)
-        self.dataset.verify()
-        lower_case = self.dataset.meta["do_lower_case"]
-        self.tokenizer = ElectraTokenizer(self.dataset.vocab_file, lower_case)
-        self.dataset.check_vocabulary(self.tokenizer.fingerprint)
-        start = None
-        if options.init_from is not None and not state.list_checkpoints(self.output):
-            start = read_start(options, self.dataset)
-        self.config = self._choose_config(start)
-        self.options = options = settle_rate(options, self.config)
         check_ranges(options)
-        if self.output.exists() and not self.output.is_dir():
-            raise InputError(f"{self.output}: expected a folder for the run, this is a file")
+        Precision(options.precision, options.amp_level)
+        self.probe = None if options.probe is None else check_probe(options.probe)
+        datasets = read_datasets(options)
+        tokenizer = datasets[0].vocab_file, datasets[0].meta["do_lower_case"]
+        self.tokenizer = ElectraTokenizer(*tokenizer)
+        datasets[0].check_vocabulary(self.tokenizer.fingerprint)
+        start = None
+        if options.init_from is not None and not list_checkpoints(self.output):
+            start = read_start(options, datasets[0])
+        self.config = self._choose_config(options, datasets, start)
+        self.options = options = settle_rate(options, self.config)
         if not options.dry_run:
-            self._check_settings()
-        held_out = min(options.eval_examples, len(self.dataset) // 10)
-        self.order = ExampleOrder(
-            len(self.dataset), held_out, options.train_batch_size, options.seed
+            check_settings(self.output, options, datasets)
+        self.world = join_world()
+        self.world.check_same(fingerprint(datasets), "the shards")
+        self.world.check_same(str([step for step, _ in list_checkpoints(self.output)]), "the run")
+        self.stages = make_stages(
+            datasets, options, self.world, self.tokenizer, _choose_layout(options.layout)
         )
-        tokenizer = self.tokenizer
-        self.maker = BatchMaker(
-            self.dataset,
-            [tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id],
-            tokenizer.mask_id,
-            tokenizer.pad_id,
-            options.seed,
-            options.mask_prob,
-            options.masking,
-            options.gradient_accumulation_steps,
-        )
-        paddle.seed(options.seed)
-        self.model = ElectraForPreTraining(self.config, options.gen_weight, options.disc_weight)
-        if start is not None:
-            print("\n".join(load_start(self.model, start)))
-        attention = choose_attention(options.attention)
-        for half in (self.model.generator, self.model.discriminator):
-            half.electra.use_attention(attention)
-        self.trainer = Trainer(self.model, options)
+        self.datasets = datasets
         self.step = 0
-        self.sums = {}
+        self.sums, self.totals = {}, {"tokens_seen": 0, "seconds_trained": 0.0}
+        self.pending = []  # what is due at this step and not done
+        self.trainer = self._make_trainer(start)
+        self.model = self.trainer.model
+        self.log = None
+        self.received = []
         self.saved_at = self.clock = time.monotonic()
 
-    def _choose_config(self, start):
+    def _choose_config(self, options, datasets, start):
         """The sizes of the run; of a warm start that goes on, those of its newest checkpoint."""
-        if self.options.init_from is None:
-            config = model_config(self.options, self.dataset)
+        if options.init_from is None:
+            config = model_config(options, datasets[0])
         elif start is None:
-            config = native.load(state.list_checkpoints(self.output)[-1][1]).config
+            config = native.load(list_checkpoints(self.output)[-1][1]).config
         else:
-            config = start_config(start, self.options, self.dataset)
-        if self.dataset.max_seq_length > config.max_position_embeddings:
-            raise InputError(
-                f"{self.options.data}: examples have up to {self.dataset.max_seq_length} tokens, "
-                f"the model has {config.max_position_embeddings} positions; build shards with "
-                f"--max-seq-length {config.max_position_embeddings} or less"
-            )
+            config = start_config(start, options, datasets[0])
+        for dataset in datasets:
+            if dataset.max_seq_length > config.max_position_embeddings:
+                raise InputError(
+                    f"{dataset.folder}: examples have up to {dataset.max_seq_length} tokens, the "
+                    f"model has {config.max_position_embeddings} positions; build shards with "
+                    f"--max-seq-length {config.max_position_embeddings} or less"
+                )
         return config
 
-    def _check_settings(self):
-        """Refuse to continue a run with other settings or data; the first difference is named."""
-        path = self.output / SETTINGS
-        if not path.is_file():
-            if self.output.is_dir() and any(self.output.iterdir()):
-                raise InputError(
-                    f"{self.output}: not empty and not a pretraining run; give another --output"
-                )
-            return
-        before = read_json(path, keys=("options", "vocabulary", "shards"))
-        if before["vocabulary"] != self.dataset.vocab_fingerprint:
-            raise InputError(
-                f"{self.options.data}: these shards are of another vocabulary than the run in "
-                f"{self.output}; give the run's own shards, or another --output"
-            )
-        if before["shards"] != fingerprint(self.dataset):
-            raise InputError(
-                f"{self.options.data}: these are not the shards that the run in {self.output} "
-                f"began with; give those, or another --output"
-            )
-        now = to_dict(self.options)
-        for key, value in before["options"].items():
-            if key not in _FREE and key in now and now[key] != value:
-                raise InputError(
-                    f"{self.output} holds a run with {key}={value!r}, now it is {now[key]!r}; "
-                    f"give the same value to continue it, or another --output"
-                )
-
-    def dry_run(self):
-        """One update's forward and backward pass, and what it says about the whole run."""
-        batch = self.maker.make(0, self.order.batch(0))
-        self.trainer.forward_backward(batch)  # the first pass warms up
-        started = time.monotonic()
-        losses = self.trainer.forward_backward(batch)
-        seconds = time.monotonic() - started
-        parameters = sum(p.size for p in self.trainer.parameters)
-        hours = seconds * self.options.num_train_steps / 3600
-        print(self._describe())
-        print(
-            f"dry run: {parameters:,} parameters; one batch of {batch.tokens:,} real tokens, loss "
-            f"{losses['loss']:.3f}, {seconds:.2f} s forward and backward; about {hours:.1f} h for "
-            f"{self.options.num_train_steps:,} steps on this machine; nothing was written"
-        )
-
-    def _describe(self):
-        config = self.config
-        return (
-            f"{len(self.dataset):,} examples of up to {self.dataset.max_seq_length} tokens "
-            f"({len(self.order.held_out)} held out), vocabulary {config.vocab_size}; "
-            f"discriminator {config.num_hidden_layers} x {config.hidden_size}, "
-            f"generator {config.generator_num_hidden_layers} x {config.generator_hidden_size}"
-        )
-
-    def train(self):
-        """All remaining steps, with log, evaluation and checkpoints."""
-        self._restore()
-        total = self.options.num_train_steps
-        if self.step >= total:
-            print(f"{self.output}: finished already at step {self.step}; nothing to do")
-            return
-        print(self._describe())
-        print(f"continuing from step {self.step}" if self.step else f"a new run in {self.output}")
-        with disk_errors(self.output):
-            self.output.mkdir(parents=True, exist_ok=True)
-        if not (self.output / SETTINGS).is_file():
-            save_settings(self.options, self.dataset, self.output)
-        log = TrainingLog(self.output, self.step, self.options.visualdl)
-        steps = range(self.step, total)
-        bar = progress_bar("pretraining", total, self.step)
-        self.clock = time.monotonic()
-        with bar, interrupts() as interrupted, contextlib.closing(log):
-            make = lambda step: self.maker.make(step, self.order.batch(step))  # noqa: E731
-            for batch in prefetch(make, steps):
-                self._one_step(batch, log, bar)
-                if interrupted:
-                    self._save()
-                    print(f"stopped at step {self.step}; the same command continues from there")
-                    raise KeyboardInterrupt
-                if self._time_to_save():
-                    self._save()
-        print(f"finished {total:,} steps; the model is in {self.output} (newest checkpoint)")
-
-    def _one_step(self, batch, log, bar):
-        values = self.trainer.step(batch, self.dataset)
-        self.step += 1
-        values |= {"tokens": batch.tokens, "seconds": time.monotonic() - self.clock}
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-        bar.update()
-        if self.step % self.options.log_every == 0 or self.step == self.options.num_train_steps:
-            self._write_log(log, bar)
-        every = self.options.eval_every
-        last = self.step == self.options.num_train_steps
-        if len(self.order.held_out) and (last or (every and self.step % every == 0)):
-            results = self.evaluate()
-            log.write(self.step, "eval", **results)
-            shown = ", ".join(f"{name} {value:.3f}" for name, value in results.items())
-            bar.write(f"step {self.step}: held-out {shown}")
-        self.clock = time.monotonic()  # evaluation is not part of a step's time
-
-    def _write_log(self, log, bar):
-        """One line of means over the steps since the last line."""
-        count = self.sums.pop("steps")
-        tokens, seconds = self.sums.pop("tokens"), self.sums.pop("seconds")
-        means = {name: value / count for name, value in self.sums.items()}
-        self.sums = {}
-        speed = tokens / seconds
-        log.write(self.step, "train", **means, tokens_per_second=round(speed, 1))
-        bar.set_postfix_str(
-            f"loss {means['loss']:.3f}, mlm {means['mlm_loss']:.3f}, "
-            f"disc {means['discriminator_loss']:.4f}, {speed:,.0f} tokens/s"
-        )
-
-    def evaluate(self):
-        """Metrics on the held-out examples, with the same masks and samples every time."""
-        counts = RtdCounts()
-        held_out, size = self.order.held_out, self.options.eval_batch_size
-        self.model.eval()
-        for number, start in enumerate(range(0, len(held_out), size)):
-            # Steps counted from 2**62 are never trained on, so these masks are evaluation's own.
-            batch = self.maker.make(2**62 + number, held_out[start : start + size])
-            with paddle.no_grad():
-                for part in batch.parts:
-                    counts.add(self.trainer.forward(part), part)
-        self.model.train()
-        return counts.results()
-
-    def _time_to_save(self):
-        minutes = (time.monotonic() - self.saved_at) / 60
-        return (
-            self.step % self.options.save_checkpoints_steps == 0
-            or self.step == self.options.num_train_steps
-            or minutes >= self.options.save_checkpoints_minutes
-        )
-
-    def _save(self):
-        state.save_checkpoint(
-            self.output,
-            self.step,
-            self.config,
-            self.tokenizer.vocab_file,
-            self.model.discriminator,
-            self.model.generator,
-            self.trainer.optimizer,
-            {"sums": self.sums},
-        )
-        state.rotate(self.output, self.options.keep_checkpoint_max)
-        self.saved_at = time.monotonic()
-
-    def _restore(self):
-        checkpoints = state.list_checkpoints(self.output)
+    def _make_trainer(self, start):
+        """The `Trainer` with the weights to begin with, or those of the newest checkpoint."""
+        paddle.seed(self.options.seed)
+        model = build_model(self.config, self.options)
+        if start is not None:
+            self._say("\n".join(load_start(model, start)))
+        attention = choose_attention(self.options.attention)
+        for encoder in model.encoders:
+            encoder.use_attention(attention)
+        checkpoints = [] if self.options.dry_run else list_checkpoints(self.output)
+        self.resumed = bool(checkpoints)
         if not checkpoints:
-            return
+            return Trainer(model, self.options, self.world)
         self.step, folder = checkpoints[-1]
         loaded = native.load(folder)
         if loaded.config != self.config:
             raise InputError(f"{folder}: this checkpoint is of another size than the run")
-        if loaded.generator is None:
+        if loaded.generator is None and model.generator is not None:
             raise InputError(f"{folder}: {native.GENERATOR} is missing; a run needs both halves")
-        native.load_pretraining(self.model, loaded)
-        moments, saved = state.read_training_state(folder, keys=("sums",))
-        self.trainer.optimizer.load_moments(moments, folder)
-        self.sums = saved["sums"]
+        native.load_pretraining(model, loaded)
+        trainer = Trainer(model, self.options, self.world)
+        keys = ("sums", "totals", "pending", "scaler")
+        moments, saved = state.read_training_state(folder, keys)
+        trainer.optimizer.load_moments(moments, folder)
+        trainer.scaler.load(saved["scaler"])
+        self.sums, self.totals, self.pending = (saved[key] for key in keys[:3])
+        return trainer
+
+    def _say(self, text):
+        if self.world.is_main:
+            print(text, flush=True)
+
+    def dry_run(self):
+        """One update's forward and backward pass, and what it says about the whole run."""
+        batch = self.stages[0].batch(0)
+        self.trainer.forward_backward(batch)  # the first pass warms up
+        started = time.monotonic()
+        values = self.trainer.forward_backward(batch)
+        seconds = time.monotonic() - started
+        parameters = sum(p.size for p in self.trainer.parameters)
+        hours = seconds * self.options.num_train_steps / 3600
+        self._say(self._describe())
+        self._say(
+            f"dry run: {parameters:,} parameters; one batch of {values['tokens']:,.0f} real "
+            f"tokens, loss {values['loss']:.3f}, {seconds:.2f} s forward and backward; about "
+            f"{hours:.1f} h for {self.options.num_train_steps:,} steps on this machine; nothing "
+            f"was written"
+        )
+
+    def _describe(self):
+        config, lines = self.config, []
+        for stage in self.stages:
+            dataset = stage.dataset
+            lines.append(
+                f"from step {stage.first_step}: {len(dataset):,} examples of up to "
+                f"{dataset.max_seq_length} tokens ({len(stage.held_out)} held out), "
+                f"{stage.batch_size} a step"
+            )
+        several = f", {self.world.size} processes" if self.world.size > 1 else ""
+        lines.append(
+            f"vocabulary {config.vocab_size}; discriminator {config.num_hidden_layers} x "
+            f"{config.hidden_size}, generator {config.generator_num_hidden_layers} x "
+            f"{config.generator_hidden_size}{several}"
+        )
+        return "\n".join(lines)
+
+    def evaluate_only(self):
+        """Print the held-out metrics of the newest checkpoint."""
+        if not self.step:
+            raise InputError(f"{self.output}: no checkpoint to evaluate, and do_train is off")
+        results, _ = evaluate(self.trainer, stage_of(self.stages, self.step - 1), self.tokenizer)
+        self._say(f"step {self.step}: held-out {_shown(results)}")
+
+    def train(self):
+        """All remaining steps, with log, evaluation, probes and checkpoints."""
+        total = self.options.num_train_steps
+        if self.step >= total and not self.pending:
+            self._say(f"{self.output}: finished already at step {self.step}; nothing to do")
+            return
+        self._say(self._describe())
+        self._say(
+            f"continuing from step {self.step}" if self.step else f"a new run in {self.output}"
+        )
+        self._open_output()
+        dtype = DTYPES[self.options.precision]
+        peak = self.options.peak_tflops
+        (self.peak,) = self.world.sum([peak * 1e12 if peak else matrix_product_rate(dtype)])
+        bar = progress_bar("pretraining", total, self.step, disable=not self.world.is_main)
+        with bar, interrupts() as self.received, contextlib.closing(self):
+            if not self.resumed and self.probe is not None:
+                self.pending = [PROBE]
+                self._save()
+            if not self._finish_pending(bar):
+                self._stop()
+            self.clock = time.monotonic()
+            for batch in prefetch(self._batch, range(self.step, total)):
+                if not self._one_step(batch, bar):
+                    self._stop()
+        self._say(f"finished {total:,} steps; the model is in {self.output} (newest checkpoint)")
+
+    def _open_output(self):
+        if not self.world.is_main:
+            return
+        with disk_errors(self.output):
+            self.output.mkdir(parents=True, exist_ok=True)
+        if not (self.output / SETTINGS).is_file():
+            save_settings(self.output, self.options, self.datasets)
+        self.log = TrainingLog(self.output, self.step, self.options.visualdl)
+        if self.pending:  # some of it may have been done after the checkpoint
+            entries = read_log(self.log.path, tolerant=True)
+            done = {entry["kind"] for entry in entries if entry["step"] == self.step}
+            self.pending = [kind for kind in self.pending if kind not in done]
+
+    def close(self):
+        """Close the log."""
+        if self.log is not None:
+            self.log.close()
+
+    def _batch(self, step):
+        return stage_of(self.stages, step).batch(step)
+
+    def _stopping(self):
+        return bool(self.received)
+
+    def _stop(self):
+        """Save what there is, when all processes know that they have been asked to stop."""
+        self._save()
+        self._say(f"stopped at step {self.step}; the same command continues from there")
+        raise KeyboardInterrupt
+
+    def _one_step(self, batch, bar):
+        """One update and what is due after it.  Returns False when asked to stop instead."""
+        stage = stage_of(self.stages, self.step)
+        values = self.trainer.step(batch, stage.dataset, self._stopping)
+        if values is None:
+            return False
+        self.step += 1
+        now = time.monotonic()
+        seconds, self.clock = now - self.clock, now
+        for name, value in {**values, "seconds": seconds, "steps": 1}.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.totals["tokens_seen"] += int(values["tokens"])
+        self.totals["seconds_trained"] += seconds
+        bar.update()
+        if self.step % self.options.log_every == 0 or self.step == self.options.num_train_steps:
+            self._write_log(bar)
+        self.pending = self._due()
+        return self._finish_pending(bar)
+
+    def _write_log(self, bar):
+        """One line of means over the steps since the last line."""
+        sums, self.sums = self.sums, {}
+        count, seconds = sums.pop("steps"), sums.pop("seconds")
+        tokens, places, operations = (sums.pop(name) for name in ("tokens", "places", "flops"))
+        means = {name: value / count for name, value in sums.items()}
+        if self.log is None:
+            return
+        self.log.write(
+            self.step,
+            "train",
+            **means,
+            padding_share=round(1 - tokens / places, 6),
+            tokens_seen=self.totals["tokens_seen"],
+            tokens_per_second=round(tokens / seconds, 1),
+            flops_utilisation=round(operations / seconds / self.peak, 4),
+            seconds_trained=round(self.totals["seconds_trained"], 1),
+        )
+        losses = ", ".join(f"{name} {means[name]:.4g}" for name in LOSSES)
+        bar.set_postfix_str(f"{losses}, {tokens / seconds:,.0f} tokens/s")
+
+    def _due(self):
+        """What is to be done after this step, evaluation first."""
+        options, last = self.options, self.step == self.options.num_train_steps
+        due = []
+        every = options.eval_every
+        held_out = len(stage_of(self.stages, self.step - 1).held_out)
+        if options.do_eval and held_out and (last or (every and self.step % every == 0)):
+            due.append(EVALUATION)
+        if self.probe is not None and (last or self.step % options.probe_every == 0):
+            due.append(PROBE)
+        return due
+
+    def _finish_pending(self, bar):
+        """Evaluate, save and probe as far as that is due.  Returns False when asked to stop."""
+        if EVALUATION in self.pending:
+            if not self._evaluate(bar):
+                return False
+            self.pending.remove(EVALUATION)
+        if self._time_to_save():
+            self._save()
+        if PROBE in self.pending:
+            if not self._probe(bar):
+                return False
+            self.pending.remove(PROBE)
+        self.clock = time.monotonic()  # none of this is part of a step's time
+        return True
+
+    def _evaluate(self, bar):
+        stage = stage_of(self.stages, max(0, self.step - 1))
+        found = evaluate(self.trainer, stage, self.tokenizer, self._stopping)
+        if found is None:
+            return False
+        if self.log is not None:
+            results, samples = found
+            self.log.write(self.step, EVALUATION, **results)
+            if samples:
+                write_samples(self.output, self.step, samples, self.log)
+            bar.write(f"step {self.step}: held-out {_shown(results)}")
+        return True
+
+    def _probe(self, bar):
+        """Fine-tune the checkpoint of this step, on rank 0 while the others wait."""
+        done = True
+        if self.log is not None:
+            folder = self.output / "probes" / f"step-{self.step:08d}"
+            checkpoint = checkpoint_folder(self.output, self.step)
+            try:
+                scores = run_probe(checkpoint, self.probe, folder, self.received)
+                self.log.write(self.step, PROBE, **scores)
+                bar.write(f"step {self.step}: probe {_shown(scores)}")
+            except KeyboardInterrupt:
+                done = False
+        return not any(self.world.gather(not done))
+
+    def _time_to_save(self):
+        """Does rank 0 think that it is time?  Also when a probe needs the checkpoint."""
+        minutes = (time.monotonic() - self.saved_at) / 60
+        due = (
+            PROBE in self.pending
+            or (self.step and self.step % self.options.save_checkpoints_steps == 0)
+            or self.step == self.options.num_train_steps
+            or minutes >= self.options.save_checkpoints_minutes
+        )
+        asked = bool(due) and self.world.is_main and not self._is_saved()
+        return any(self.world.sum([asked]))
+
+    def _is_saved(self):
+        saved = list_checkpoints(self.output)
+        return bool(saved) and saved[-1][0] == self.step
+
+    def _save(self):
+        """Write a checkpoint; the processes wait for it, lest one ends before it is whole."""
+        if self.world.is_main:
+            state.save_checkpoint(
+                self.output,
+                self.step,
+                self.config,
+                self.tokenizer.vocab_file,
+                self.model.discriminator,
+                self.model.generator,
+                self.trainer.optimizer,
+                {
+                    "sums": self.sums,
+                    "totals": self.totals,
+                    "pending": self.pending,
+                    "scaler": self.trainer.scaler.state(),
+                },
+            )
+            state.rotate(self.output, self.options.keep_checkpoint_max)
+        self.world.wait()
+        self.saved_at = time.monotonic()
 
 
-def fingerprint(dataset):
-    """One hash of all shards' checksums."""
-    sums = json.dumps([shard["sha256"] for shard in dataset.meta["shards"]], sort_keys=True)
-    return hashlib.sha256(sums.encode("ascii")).hexdigest()
+def _shown(values):
+    return ", ".join(
+        f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+    )
 
 
-def save_settings(options, dataset, output):
-    """Write the run's settings beside its output, with hashes of vocabulary and shards."""
-    settings = {
-        "options": to_dict(options),
-        "vocabulary": dataset.vocab_fingerprint,
-        "shards": fingerprint(dataset),
-    }
-    write_json(output / SETTINGS, settings)
+def _choose_layout(name):
+    """ "auto" is what is fastest: no padding where there are kernels for it."""
+    if name != "auto":
+        return name
+    return "unpadded" if paddle.device.get_device().startswith("gpu") else "padded"

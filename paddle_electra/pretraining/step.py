@@ -6,60 +6,116 @@ import paddle
 
 from ..errors import InputError
 from ..training.optimizer import build_optimizer, clip_gradients, distinct_parameters
+from ..training.parallel import World
+from ..training.precision import LossScaler, Precision
 from ..training.schedule import learning_rate
+
+_ARRAYS = ("input_ids", "masked_input_ids", "token_type_ids", "masked_positions", "uniforms")
+LOSSES = ("loss", "mlm_loss", "discriminator_loss")
 
 
 class Trainer:
     """Model, optimizer and schedule of a run.
 
     Args:
-        model: an `ElectraForPreTraining`.
+        model: an `ElectraForPreTraining` with the weights to begin with.
         options: `PretrainOptions`.
+        world: the `World` that shares each batch; None for this process alone.
     """
 
-    def __init__(self, model, options):
+    def __init__(self, model, options, world=None):
         self.model = model
         self.options = options
+        self.world = world or World()
+        self.precision = Precision(options.precision, options.amp_level)
+        self.scaler = LossScaler(enabled=options.precision == "fp16")
         self.optimizer = build_optimizer(model, options.weight_decay_rate)
         self.parameters = [parameter for _, parameter in distinct_parameters(model)]
+        self.optimizer.keep_full_precision(self.precision, model)
+        for encoder in model.encoders:
+            encoder.use_recompute(options.recompute)
         model.train()
 
     def forward(self, part, slots=None, tokens=None):
         """The `PretrainingOutput` of a `MicroBatch`; see `ElectraForPreTraining.forward`."""
-        names = ("input_ids", "masked_input_ids", "token_type_ids", "attention_mask")
-        arrays = {name: getattr(part, name) for name in (*names, "masked_positions")}
-        arrays["gumbel"] = part.gumbel(self.options.seed, self.model.config.vocab_size)
-        arrays = {name: paddle.to_tensor(array) for name, array in arrays.items()}
-        return self.model(**arrays, mlm_denominator=slots, discriminator_denominator=tokens)
+        arrays = {name: paddle.to_tensor(getattr(part, name)) for name in _ARRAYS}
+        with self.precision.autocast():
+            return self.model(
+                **arrays,
+                attention_mask=None,
+                layout=part.layout(),
+                mlm_denominator=slots,
+                discriminator_denominator=tokens,
+            )
 
-    def forward_backward(self, batch):
-        """Losses of a `Batch` as floats; gradients are left in the parameters.
+    def _backward(self, part, slots, tokens):
+        """Add a `MicroBatch`'s gradients, the generator's before the discriminator's activations
+        take their place in memory.  Returns its losses."""
+        arrays = {name: paddle.to_tensor(getattr(part, name)) for name in _ARRAYS}
+        layout = part.layout()
+        with self.precision.autocast():
+            mlm = self.model.generate(**arrays, layout=layout, denominator=slots)
+        self._differentiate(mlm.loss, self.options.gen_weight)
+        ids, types = arrays["input_ids"], arrays["token_type_ids"]
+        with self.precision.autocast():
+            rtd = self.model.discriminate(ids, mlm.replaced_ids, types, layout, tokens)
+        self._differentiate(rtd.loss, self.options.disc_weight)
+        losses = float(mlm.loss), float(rtd.loss)
+        weighted = self.options.gen_weight * losses[0] + self.options.disc_weight * losses[1]
+        return dict(zip(LOSSES, (weighted, *losses), strict=True))
 
-        Parts are divided by the whole batch's numbers of slots and tokens, so their sum is the
-        batch's loss however it is cut (PARITY 11).
+    def _differentiate(self, loss, weight):
+        if not loss.stop_gradient:  # as without a generator, or without slots
+            (loss * (weight * self.scaler.scale)).backward()
+
+    def forward_backward(self, batch, stopping=lambda: False):
+        """Losses of the whole `Batch` as floats; its gradients are left in the parameters.
+
+        Parts are divided by the whole batch's numbers of slots and tokens, over all processes, so
+        their sum is the batch's loss however it is cut (PARITY 11).
+
+        Args:
+            stopping: whether this process has been asked to stop.  When one has, all leave the
+                step unfinished.
+        Returns:
+            {"loss", "mlm_loss", "discriminator_loss", "tokens", "places" (padding included),
+            "flops"} of all processes, or None if unfinished.
         """
-        totals = {"loss": 0.0, "mlm_loss": 0.0, "discriminator_loss": 0.0}
+        slots, tokens, stop = self.world.sum([batch.slots, batch.tokens, stopping()])
+        totals = dict.fromkeys(LOSSES, 0.0)
         for number, part in enumerate(batch.parts):
+            if number:
+                (stop,) = self.world.sum([stopping()])
+            if stop:
+                self.optimizer.clear_grad(set_to_zero=False)
+                return None
             # Dropout is keyed by seed, step and part: nothing random needs saving.
-            paddle.seed(_hash(self.options.seed, batch.step, number))
-            output = self.forward(part, batch.slots, float(batch.tokens))
-            output.loss.backward()
-            for name in totals:
-                totals[name] += float(getattr(output, name))
-        return totals
+            paddle.seed(_hash(self.options.seed, batch.step, part.number))
+            for name, value in self._backward(part, slots, tokens).items():
+                totals[name] += value
+        self.world.sum_gradients(self.parameters)
+        totals["places"] = batch.size
+        totals["flops"] = self.model.training_flops(batch.lengths, batch.slots)
+        sums = self.world.sum(totals.values())
+        return {**dict(zip(totals, sums, strict=True)), "tokens": tokens}
 
-    def step(self, batch, dataset):
+    def step(self, batch, dataset, stopping=lambda: False):
         """Make one update.
 
         Returns:
-            {"loss", "mlm_loss", "discriminator_loss", "learning_rate", "gradient_norm", "steps": 1}
+            what `forward_backward` returns, and "learning_rate", "gradient_norm" and, for float16,
+            "loss_scale"; None when it was left unfinished to stop.
         Raises:
             InputError: a loss or gradient that is not finite, before any weight is touched; it
                 names the step and the batch.
         """
-        values = self.forward_backward(batch)
-        norm = clip_gradients(self.parameters, self.options.max_gradient_norm)
-        if not math.isfinite(values["loss"]) or not math.isfinite(norm):
+        values = self.forward_backward(batch, stopping)
+        if values is None:
+            return None
+        scale = self.scaler.scale
+        norm = clip_gradients(self.parameters, self.options.max_gradient_norm, scale)
+        finite = math.isfinite(values["loss"]) and math.isfinite(norm)
+        if not self.scaler.update(finite):
             numbers = ", ".join(map(str, batch.examples[:8]))
             raise InputError(
                 f"step {batch.step + 1}: loss {values['loss']}, gradient norm {norm}: not finite. "
@@ -67,16 +123,23 @@ class Trainer:
                 f"Start again in another --output with a lower --learning-rate or more "
                 f"--num-warmup-steps"
             )
-        rate = learning_rate(
-            batch.step,
+        rate = self.rate(batch.step)
+        if finite:
+            self.optimizer.set_lr(rate)
+            self.optimizer.step()
+        self.optimizer.clear_grad(set_to_zero=False)
+        values |= {"learning_rate": rate, "gradient_norm": norm if finite else 0.0}
+        return {**values, "loss_scale": scale} if self.scaler.enabled else values
+
+    def rate(self, step):
+        """The learning rate of the update after ``step`` others."""
+        return learning_rate(
+            step,
             self.options.learning_rate,
             self.options.num_train_steps,
             self.options.num_warmup_steps,
+            self.options.lr_decay_power,
         )
-        self.optimizer.set_lr(rate)
-        self.optimizer.step()
-        self.optimizer.clear_grad(set_to_zero=False)
-        return {**values, "learning_rate": rate, "gradient_norm": norm, "steps": 1}
 
 
 def _hash(*numbers):

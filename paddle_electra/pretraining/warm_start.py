@@ -13,8 +13,10 @@ from ..checkpoint.report import summary
 from ..errors import InputError
 from ..modeling.config import SIZES
 from ..text.tokenizer import ElectraTokenizer
+from .settings import generator_width, shared_sizes, shares_encoder
 
 _OWN_SIZES = ("embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+_NOT_FROM_A_CHECKPOINT = ("model_hparam_overrides", "untied_generator_embeddings")
 
 
 def read_start(options, dataset):
@@ -52,22 +54,17 @@ def start_config(start, options, dataset):
                 f"{config.num_hidden_layers} layers of {config.hidden_size}; leave out the size, "
                 f"it is the checkpoint's"
             )
-    changes = {}
-    for name in (*_OWN_SIZES, "generator_hidden_size"):
+    for name in _OWN_SIZES:
         given = getattr(options, name)
-        if given is None or given == getattr(config, name):
-            continue
-        if name == "generator_hidden_size" and start.generator is None:
-            changes = {
-                name: given,
-                "generator_intermediate_size": 4 * given,
-                "generator_num_attention_heads": max(1, given // 64),
-            }
-            continue
-        raise InputError(
-            f"--{name.replace('_', '-')} {given}: that of {options.init_from} is "
-            f"{getattr(config, name)}; leave it out"
-        )
+        if given is not None and given != getattr(config, name):
+            _refuse(options, name, given, config)
+    for name in _NOT_FROM_A_CHECKPOINT:
+        if getattr(options, name):
+            raise InputError(
+                f"--{name.replace('_', '-')}: not with --init-from, whose sizes are those of "
+                f"{options.init_from}; leave it out"
+            )
+    changes = _generator_changes(start, options)
     return dataclasses.replace(
         config,
         hidden_dropout_prob=options.hidden_dropout_prob,
@@ -75,6 +72,31 @@ def start_config(start, options, dataset):
         do_lower_case=dataset.meta["do_lower_case"],
         pooler=False,
         **changes,
+    )
+
+
+def _generator_changes(start, options):
+    """What the options change in the sizes of the generator.
+
+    One that shares the encoder has its sizes.  A new one may have any, the checkpoint's none but
+    its own.
+    """
+    if shares_encoder(options):
+        return shared_sizes(start.config)
+    given = options.generator_hidden_size
+    if given is None:
+        return {}
+    sizes = generator_width(given, start.config.hidden_size)
+    width = sizes["generator_hidden_size"]
+    if start.generator is not None and width != start.config.generator_hidden_size:
+        _refuse(options, "generator_hidden_size", width, start.config)
+    return {} if start.generator is not None else sizes
+
+
+def _refuse(options, name, given, config):
+    raise InputError(
+        f"--{name.replace('_', '-')} {given}: that of {options.init_from} is "
+        f"{getattr(config, name)}; leave it out"
     )
 
 
@@ -98,11 +120,28 @@ def load_start(model, start):
     load_weights(
         model.discriminator, tensors, start.source, allow_missing=("head.",) if new else ()
     )
-    if start.generator is None:
-        of = model.config.generator
-        new.append(f"a generator of {of.num_hidden_layers} layers of {of.hidden_size}, random")
-    else:
-        tied = (EMBEDDINGS_PREFIX,) if model.config.tied_embeddings else ()
-        load_weights(model.generator, start.generator, start.source, allow_missing=tied)
+    left += _load_generator(model, start, new)
     new.append("the optimizer, at step 0")
     return summary(start._replace(left=(*start.left, *left)), new)
+
+
+def _load_generator(model, start, new):
+    """Load the generator's weights as far as there is a place for them.
+
+    Args:
+        new: list to which a line on what begins with random weights is added.
+    Returns:
+        names of tensors that were left.
+    """
+    if model.generator is None:
+        return [f"generator: {name}" for name in start.generator or ()]
+    tensors, of = start.generator, model.config.generator
+    if model.generator.electra is model.discriminator.electra:
+        new.append("the generator's head, random")
+        return [f"generator: {name}" for name in tensors or ()]
+    if tensors is None:
+        new.append(f"a generator of {of.num_hidden_layers} layers of {of.hidden_size}, random")
+        return []
+    tied = (EMBEDDINGS_PREFIX,) if model.config.tied_embeddings else ()
+    load_weights(model.generator, tensors, start.source, allow_missing=tied)
+    return []

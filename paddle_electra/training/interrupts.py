@@ -11,8 +11,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def interrupts():
     """A list that is non-empty once SIGINT or SIGTERM has come, so that a step is finished first.
 
-    A second signal acts at once.  Outside of the main thread, which alone gets signals, the list
-    stays empty.
+    A second Ctrl-C acts at once; further SIGTERMs do not, since launchers and schedulers send
+    several.  Outside of the main thread, which alone gets signals, the list stays empty.
     """
     received = []
     if threading.current_thread() is not threading.main_thread():
@@ -20,7 +20,7 @@ def interrupts():
         return
 
     def remember(number, _frame):
-        if received:
+        if number == signal.SIGINT and number in received:
             raise KeyboardInterrupt
         received.append(number)
 

@@ -40,26 +40,42 @@ class ElectraAdam(paddle.optimizer.AdamW):
             kwargs["fill_value"] = 0.0
         return super()._add_accumulator(name, *args, **kwargs)
 
+    def keep_full_precision(self, precision, model):
+        """Convert the model for `Precision`, with its weights of now as the float32 masters."""
+        if not precision.has_master_weights:
+            return
+        weights = {parameter.name: parameter.numpy() for parameter in self._parameter_list}
+        precision.convert(model, self)
+        self._create()
+        for name, master in self.masters().items():
+            master.set_value(weights[name])
+
+    def masters(self):
+        """{paddle's name of a parameter: float32 tensor} of those in half precision."""
+        return dict(self._master_weights)
+
+    def _moments(self):
+        """Yield (key for saving, tensor) of every moment."""
+        # Paddle files the moments of a parameter with a master weight under the master's name.
+        names = dict(self._names)
+        for parameter, master in self._master_weights.items():
+            names[master.name] = self._names[parameter]
+        for moment in _MOMENTS:
+            for parameter, tensor in self._accumulators[moment].items():
+                yield f"{moment}/{names[parameter]}", tensor
+
     def moments(self):
         """{"moment1/NAME": array, "moment2/NAME": array} of every parameter, for saving."""
         self._create()
-        return {
-            f"{moment}/{self._names[parameter]}": tensor.numpy()
-            for moment in _MOMENTS
-            for parameter, tensor in self._accumulators[moment].items()
-        }
+        return {key: tensor.numpy() for key, tensor in self._moments()}
 
     def load_moments(self, arrays, source):
         """Set the moments from `moments`' arrays.  Raises `InputError` when one is missing."""
         self._create()
-        for moment in _MOMENTS:
-            for parameter, tensor in self._accumulators[moment].items():
-                key = f"{moment}/{self._names[parameter]}"
-                if key not in arrays or tuple(arrays[key].shape) != tuple(tensor.shape):
-                    raise InputError(
-                        f"{source}: optimizer state {key!r} is missing or of another size"
-                    )
-                tensor.set_value(arrays[key])
+        for key, tensor in self._moments():
+            if key not in arrays or tuple(arrays[key].shape) != tuple(tensor.shape):
+                raise InputError(f"{source}: optimizer state {key!r} is missing or of another size")
+            tensor.set_value(arrays[key])
 
     def _create(self):
         """Make the moments now, as paddle itself does at the first step."""
@@ -124,19 +140,24 @@ def distinct_parameters(layer):
 
 
 @paddle.no_grad()
-def clip_gradients(parameters, max_norm=1.0):
+def clip_gradients(parameters, max_norm=1.0, loss_scale=1.0):
     """Scale all gradients so that their global norm is at most ``max_norm``.
 
     The norm is the dense one (PARITY 18).
 
+    Args:
+        loss_scale: what the loss was multiplied by; the gradients are divided by it.
     Returns:
         the norm before clipping, a float; not finite when a gradient is not.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     squares = paddle.stack([paddle.square(g.astype("float32")).sum() for g in gradients])
     norm = float(np.sqrt(squares.numpy().astype(np.float64).sum()))
-    scale_gradients(gradients, max_norm, norm)
-    return norm
+    scale_gradients(gradients, max_norm * loss_scale, norm)
+    if loss_scale != 1.0:
+        for gradient in gradients:
+            gradient.scale_(1.0 / loss_scale)
+    return norm / loss_scale
 
 
 def scale_gradients(gradients, max_norm, norm):

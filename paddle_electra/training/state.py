@@ -27,7 +27,8 @@ def save_checkpoint(
         state: JSON-ready dict, at least what is needed to continue besides weights and moments.
     """
     with atomic_directory(checkpoint_folder(output, step)) as folder:
-        native.write_into(folder, config, vocab_file, model, generator, task)
+        masters = optimizer.masters()
+        native.write_into(folder, config, vocab_file, model, generator, task, masters)
         native.write_tensors(folder / OPTIMIZER, optimizer.moments())
         write_json(folder / TRAINING, {"step": step, **state})
 

@@ -4,7 +4,7 @@ import random
 
 from paddle_electra.config import from_dict
 from paddle_electra.pretraining.build import run as build
-from paddle_electra.pretraining.options import BuildOptions
+from paddle_electra.pretraining.data_options import BuildOptions
 
 CHARACTERS = [chr(0x4E00 + number) for number in range(120)]
 SMALL = {

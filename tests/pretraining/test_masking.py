@@ -44,12 +44,77 @@ def test_example_without_maskable_token_has_no_slots():
     assert len(masked.positions) == 0 and masked.input_ids.tolist() == [101, 102]
 
 
-def test_gumbel_sampling_follows_the_softmax():
-    logits = np.log(np.array([0.5, 0.3, 0.15, 0.05], np.float32))
-    noise = masking.gumbel_noise(20000, 4, masking.generator(masking.GUMBEL, 1, 0, 0))
-    assert np.isfinite(noise).all()
-    shares = np.bincount((logits + noise).argmax(1), minlength=4) / 20000
-    np.testing.assert_allclose(shares, [0.5, 0.3, 0.15, 0.05], atol=0.015)
+def make_words(rng, special=(101, 102)):
+    """(ids, word starts, list of the words' positions): words of one to four tokens."""
+    ids, starts, words = [special[0]], [True], []
+    for _ in range(40):
+        size = int(rng.integers(1, 5))
+        words.append(list(range(len(ids), len(ids) + size)))
+        ids += rng.integers(200, 300, size).tolist()
+        starts += [True, *[False] * (size - 1)]
+    return np.array([*ids, special[1]]), np.array([*starts, True]), words
+
+
+def draw_words(ids, starts, step=0, place=0, length=128):
+    rng = masking.generator(masking.MASK, 7, step, place)
+    return masking.mask_words(ids, starts, SPECIAL, MASK_ID, length, rng)
+
+
+def test_words_are_masked_whole_or_not_at_all():
+    slots = expected = hidden = 0
+    for place in range(300):
+        ids, starts, words = make_words(np.random.default_rng(place))
+        masked = draw_words(ids, starts, place=place)
+        chosen = set(masked.positions.tolist())
+        assert len(chosen) == len(masked.positions)
+        room = masking.number_of_slots(len(ids), 128)
+        assert room - 4 < len(chosen) <= room
+        for word in words:
+            assert chosen.issuperset(word) or chosen.isdisjoint(word)
+            assert len(set((masked.input_ids[word] == MASK_ID).tolist())) == 1
+        changed = np.flatnonzero(masked.input_ids != ids)
+        assert chosen.issuperset(changed.tolist()) and set(masked.input_ids[changed]) <= {MASK_ID}
+        slots, expected, hidden = slots + len(chosen), expected + room, hidden + len(changed)
+    assert slots / expected > 0.98
+    assert hidden / slots == pytest.approx(masking.MASKED_SHARE, abs=0.02)
+
+
+def test_every_word_is_drawn_about_as_often():
+    ids = np.array([101, *range(200, 260), 102])
+    starts = np.ones(len(ids), bool)
+    starts[2:61:2] = False  # thirty words of two
+    counts = np.zeros(len(ids))
+    for place in range(2000):
+        counts[draw_words(ids, starts, place=place).positions] += 1
+    room = masking.number_of_slots(len(ids), 128) // 2 * 2
+    assert counts[0] == counts[-1] == 0
+    np.testing.assert_allclose(counts[1:-1] / 2000, room / 60, rtol=0.25)
+
+
+def test_words_that_do_not_fit_are_passed_over():
+    ids = np.array([101, *range(200, 230), 102])
+    starts = np.zeros(len(ids), bool)
+    starts[[0, 1, 29, 30, 31]] = True  # one of 28, one of one, one of one, [SEP]
+    for place in range(20):
+        assert set(draw_words(ids, starts, place=place).positions.tolist()) == {29, 30}
+    starts[[29, 30]] = False
+    masked = draw_words(ids, starts)
+    assert len(masked.positions) == 0 and masked.positions.dtype == np.int64
+    np.testing.assert_array_equal(masked.input_ids, ids)
+
+
+def test_words_by_the_same_key_and_by_another():
+    ids, starts, _ = make_words(np.random.default_rng(1))
+    first, again = draw_words(ids, starts, 3, 4), draw_words(ids, starts, 3, 4)
+    np.testing.assert_array_equal(first.positions, again.positions)
+    np.testing.assert_array_equal(first.input_ids, again.input_ids)
+    assert set(draw_words(ids, starts, 3, 5).positions) != set(first.positions)
+
+
+def test_no_word_to_draw():
+    for ids in ([101, 102], [101, 103, 102], []):
+        masked = draw_words(np.array(ids, np.int64), np.ones(len(ids), bool))
+        assert len(masked.positions) == 0 and masked.input_ids.tolist() == ids
 
 
 @pytest.mark.reference
@@ -104,7 +169,7 @@ def test_statistics_equal_the_recorded_ones(oracle):
 def test_replacing_tokens_equals_the_recorded_scatter(oracle):
     import paddle
 
-    from paddle_electra.modeling.electra import replace_tokens
+    from paddle_electra.modeling.sampling import replace_tokens
 
     recorded = np.load(oracle / "pretrain_data" / "scatter_update.npz")
     sequence = recorded["sequence"].astype("int64")

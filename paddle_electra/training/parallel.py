@@ -1,0 +1,149 @@
+"""Data parallelism over any number of processes, which Paddle's launcher starts:
+
+    python -m paddle.distributed.launch --nproc_per_node 2 paddle-electra pretrain ...
+
+Every process (rank) computes the gradients of its part of a batch; their sum is exchanged once a
+step, after the last micro-step.  Backends are fleet's: nccl between GPUs, gloo between CPUs.
+"""
+
+import contextlib
+import os
+import time
+
+import paddle
+import paddle.distributed as dist
+
+from ..errors import InputError
+
+BUCKET = 32 * 2**20  # numbers exchanged at once: 128 MB of float32
+# The launcher looks once a second for the process that died; those that only lost their partner
+# wait, so that it is the dead one's log that it names.
+_GRACE = 6.0
+_MEETING = "paddle-electra/meeting"
+
+
+class World:
+    """The processes of a job.  ``rank`` counts from 0; rank 0 writes files and messages.
+
+    One process alone is a world of size 1, in which nothing is exchanged.
+    """
+
+    def __init__(self, rank=0, size=1, store=None):
+        self.rank, self.size = rank, size
+        self._store = store
+        self._met = 0
+
+    @property
+    def is_main(self):
+        """Is this the rank that writes?"""
+        return self.rank == 0
+
+    def sum(self, numbers):
+        """The element-wise sums, as floats, of a list of numbers of every rank."""
+        if self.size == 1:
+            return [float(number) for number in numbers]
+        tensor = paddle.to_tensor([float(number) for number in numbers], dtype="float64")
+        self._exchange(dist.all_reduce, tensor)
+        return tensor.tolist()
+
+    @paddle.no_grad()
+    def sum_gradients(self, parameters):
+        """Replace every gradient by its sum over the ranks, in buckets; missing ones are zeros."""
+        if self.size == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = paddle.zeros_like(parameter)
+        for bucket in _buckets([parameter.grad for parameter in parameters]):
+            flat = paddle.concat([gradient.flatten() for gradient in bucket])
+            self._exchange(dist.all_reduce, flat)
+            pieces = flat.split([gradient.size for gradient in bucket])
+            for gradient, piece in zip(bucket, pieces, strict=True):
+                paddle.assign(piece.reshape(gradient.shape), gradient)
+
+    def gather(self, value):
+        """[value of rank 0, of rank 1, ...] of any object, on every rank."""
+        if self.size == 1:
+            return [value]
+        values = []
+        self._exchange(dist.all_gather_object, values, value)
+        return values
+
+    def wait(self):
+        """Return when every rank has called this, however long one takes.
+
+        Between CPUs all exchanges begin so: gloo gives up a partner that is late by 30 seconds,
+        which no setting changes.
+        """
+        if self.size == 1:
+            return
+        with _partners():
+            self._met += 1
+            arrived = self._store.add(_MEETING, 1)
+            pause = 0.0005
+            while arrived < self._met * self.size:
+                time.sleep(pause)
+                pause = min(2 * pause, 0.02)
+                arrived = self._store.add(_MEETING, 0)
+
+    def _exchange(self, function, *arguments):
+        """Call one of Paddle's collectives when all are ready for it."""
+        if not paddle.device.get_device().startswith("gpu"):
+            self.wait()
+        with _partners():
+            function(*arguments)
+
+    def check_same(self, value, what):
+        """Raise `InputError` if ``value`` is not the same text on every rank."""
+        values = self.gather(value)
+        for rank, other in enumerate(values):
+            if other != values[0]:
+                raise InputError(
+                    f"{what} of process {rank} is not that of process 0; every process of the job "
+                    f"must be given the same command and see the same files"
+                )
+
+
+def _buckets(gradients):
+    bucket, size = [], 0
+    for gradient in gradients:
+        if bucket and (size + gradient.size > BUCKET or gradient.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(gradient)
+        size += gradient.size
+    if bucket:
+        yield bucket
+
+
+@contextlib.contextmanager
+def _partners():
+    """Turn a broken connection to the other processes into an `InputError`."""
+    try:
+        yield
+    except (RuntimeError, OSError, ValueError) as error:
+        time.sleep(_GRACE)
+        reason = str(error).strip().splitlines()[-1]
+        logs = os.environ.get("PADDLE_LOG_DIR", "log")
+        raise InputError(
+            f"another process of this job has ended ({reason}); its log is among {logs}/workerlog.*"
+            f". The same command resumes from the last checkpoint"
+        ) from error
+
+
+def join_world():
+    """The `World` that the launcher's environment describes; joins it through fleet.
+
+    Raises:
+        InputError: the other processes cannot be reached.
+    """
+    size = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+    if size == 1:
+        return World()
+    if not dist.is_initialized():
+        from paddle.distributed import fleet
+
+        with _partners():
+            fleet.init(is_collective=True, log_level="WARNING")
+    store = paddle.base.core.create_or_get_global_tcp_store()
+    return World(dist.get_rank(), dist.get_world_size(), store)
