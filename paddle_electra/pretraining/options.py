@@ -41,7 +41,7 @@ class PretrainOptions:
         least=0,
     )
     generator_layers: float = option(1.0, "layers, as a share of the discriminator's", least=0)
-    model_hparam_overrides: dict | None = option(
+    model_hparam_overrides: dict | None = option(  # noqa: RUF009
         None, "further sizes and rates of config.json by their names there"
     )
     vocab_size: int | None = option(None, "checked against the shards' vocabulary", least=1)
@@ -101,7 +101,7 @@ class PretrainOptions:
     eval_examples: int = option(512, "examples held out for evaluation (at most a tenth of all)")
     eval_every: int = option(1000, "updates between evaluations; 0 for only at the end")
     eval_batch_size: int = option(64, "examples a batch in evaluation")
-    probe: dict | None = option(
+    probe: dict | None = option(  # noqa: RUF009
         None,
         "fine-tune the discriminator in between and log its score: options of finetune, such as "
         '{"task": "chnsenticorp", "data": "DIR"}',

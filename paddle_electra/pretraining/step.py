@@ -56,11 +56,13 @@ class Trainer:
         with self.precision.autocast():
             mlm = self.model.generate(**arrays, layout=layout, denominator=slots)
         self._differentiate(mlm.loss, self.options.gen_weight)
+        replaced_ids, mlm_loss = mlm.replaced_ids, float(mlm.loss)
+        del mlm  # its logits are large
         ids, types = arrays["input_ids"], arrays["token_type_ids"]
         with self.precision.autocast():
-            rtd = self.model.discriminate(ids, mlm.replaced_ids, types, layout, tokens)
+            rtd = self.model.discriminate(ids, replaced_ids, types, layout, tokens)
         self._differentiate(rtd.loss, self.options.disc_weight)
-        losses = float(mlm.loss), float(rtd.loss)
+        losses = mlm_loss, float(rtd.loss)
         weighted = self.options.gen_weight * losses[0] + self.options.disc_weight * losses[1]
         return dict(zip(LOSSES, (weighted, *losses), strict=True))
 

@@ -33,7 +33,12 @@ def write_vocab(path, characters):
     return path
 
 
-def build_shards(root, name, characters, seed=0):
+def pairs(text):
+    """A segmenter: words of two characters."""
+    return [text[start : start + 2] for start in range(0, len(text), 2)]
+
+
+def build_shards(root, name, characters, seed=0, **changes):
     rng = random.Random(seed)
     lines = []
     for _ in range(60):
@@ -46,4 +51,5 @@ def build_shards(root, name, characters, seed=0):
     (root / f"{name}.txt").write_text("\n".join(lines), "utf-8")
     vocab = write_vocab(root / f"{name}-vocab.txt", characters)
     values = {"input": str(root / f"{name}.txt"), "vocab": str(vocab), "output": str(root / name)}
-    return build(from_dict(BuildOptions, {**values, "max_seq_length": 48, "processes": 1})).folder
+    values = {**values, "max_seq_length": 48, "processes": 1, **changes}
+    return build(from_dict(BuildOptions, values)).folder
