@@ -42,7 +42,16 @@ setup(
         "gpu": GPU,
         "hub": HUB,
         "bench": ["torch", "transformers", "onnxruntime", "openvino"],
-        "dev": ["pytest>=7", "pytest-xdist>=3", "hypothesis>=6", "ruff>=0.5"],
+        "report": ["matplotlib>=3.7"],
+        "words": ["jieba>=0.42"],
+        "dev": [
+            "jieba>=0.42",
+            "matplotlib>=3.7",
+            "pytest>=7",
+            "pytest-xdist>=3",
+            "hypothesis>=6",
+            "ruff>=0.5",
+        ],
     },
     entry_points={"console_scripts": ["paddle-electra=paddle_electra.cli:main"]},
 )

@@ -26,19 +26,44 @@ COMMANDS = {
         "text.learn:VocabOptions", "text.learn:run", "learn a WordPiece vocabulary from a corpus"
     ),
     "data build": Command(
-        "pretraining.options:BuildOptions",
+        "pretraining.data_options:BuildOptions",
         "pretraining.build:run",
         "turn plain text into shards of token ids for pretraining",
     ),
+    "data merge": Command(
+        "pretraining.data_options:MergeOptions",
+        "pretraining.merge:run",
+        "put the parts of a build together that several machines made",
+    ),
+    "data from-tfrecords": Command(
+        "pretraining.data_options:FromTfrecordsOptions",
+        "pretraining.from_tfrecords:run",
+        "turn the original's pretrain_data.tfrecord* files into shards, without TensorFlow",
+    ),
     "data preview": Command(
-        "pretraining.options:PreviewOptions",
+        "pretraining.data_options:PreviewOptions",
         "pretraining.preview:run",
         "print decoded examples and the statistics of a shard folder",
+    ),
+    "build-pretraining-dataset": Command(
+        "pretraining.data_options:OriginalBuildOptions",
+        "pretraining.original_build:run",
+        "build shards with the flags of the original's build_pretraining_dataset.py",
+    ),
+    "plan": Command(
+        "planning.options:PlanOptions",
+        "planning.planner:run",
+        "compute parameters, FLOPs, memory, time and disk of a pretraining run",
     ),
     "pretrain": Command(
         "pretraining.options:PretrainOptions",
         "pretraining.run:run",
         "pretrain a generator and a discriminator on shards",
+    ),
+    "run-pretraining": Command(
+        "pretraining.original_options:RunPretrainingOptions",
+        "pretraining.original_run:run",
+        "pretrain with the flags and folders of the original's run_pretraining.py",
     ),
     "finetune": Command(
         "finetuning.options:FinetuneOptions",
@@ -64,6 +89,11 @@ COMMANDS = {
         "checkpoint.options:TorchScriptOptions",
         "checkpoint.conversion:run_torch_script",
         "half a TensorFlow checkpoint as PyTorch's state dict, with Hugging Face's script's flags",
+    ),
+    "report": Command(
+        "reporting.options:ReportOptions",
+        "reporting.report:run",
+        "draw the curves of one training run or several, and sum them up",
     ),
     "validate": Command(
         "validate:ValidateOptions",

@@ -40,7 +40,8 @@ def option(
     Field types may be str, int, float, bool, dict (a JSON object), ``X | None``, or
     ``tuple[X, ...]`` (several values).
     ``least`` and ``most`` bound a number.  A text with ``numbers`` may be a whole number in JSON.
-    A ``positional`` one may be given without its name, in the order of the fields.
+    A ``positional`` one may be given without its name, in the order of the fields; one with several
+    values takes all that are left.
     """
     metadata = {
         "help": help,
@@ -217,11 +218,8 @@ def _split_arguments(cls, arguments, source):
         argument = arguments[position]
         position += 1
         if not argument.startswith("--"):
-            unnamed = [f for f in fields.values() if _is_positional(f) and f.name not in given]
-            if unnamed:
-                given[unnamed[0].name] = argument
-                continue
-            raise InputError(f"{source}: unexpected argument {argument!r}; options start with --")
+            _take_unnamed(cls, fields.values(), argument, given, source)
+            continue
         key, equals, inline = argument[2:].partition("=")
         name = _own_name(cls, key)
         negated = name.startswith("no_") and name not in fields and name[3:] in fields
@@ -249,6 +247,18 @@ def _split_arguments(cls, arguments, source):
         else:
             given[name] = values if several else values[0]
     return given
+
+
+def _take_unnamed(cls, fields, argument, given, source):
+    """Put a value without a name where it belongs: into the first positional field with room."""
+    for field in filter(_is_positional, fields):
+        if _type_of(cls, field)[1]:
+            given.setdefault(field.name, []).append(argument)
+            return
+        if field.name not in given:
+            given[field.name] = argument
+            return
+    raise InputError(f"{source}: unexpected argument {argument!r}; options start with --")
 
 
 def _is_positional(field):
@@ -360,7 +370,7 @@ def _parser(cls, prog, description):
             metavar = {str: "TEXT", int: "N", float: "X", dict: "JSON"}[kind]
             shape = {"metavar": metavar + (" ..." if several else "")}
         if _is_positional(field):
-            shape["metavar"] = field.name.upper()
+            shape["metavar"] = field.name.upper() + (" ..." if several else "")
         parser.add_argument(
             field.name if _is_positional(field) else _flag(field),
             **shape,

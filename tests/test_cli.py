@@ -153,7 +153,7 @@ def test_exit_code_and_message_reach_the_shell():
         (["fintune", "--task", "x"], "unknown command 'fintune'; did you mean 'finetune'?"),
         (["data", "biuld"], "unknown command 'data biuld'; did you mean 'data build'?"),
         (["dta", "build"], "unknown command 'dta'; did you mean 'data'?"),
-        (["data", "--input", "x"], "'data' needs a second word: data build, data preview"),
+        (["data", "--input", "x"], "'data' needs a second word: data build, data merge"),
         (["--hlep"], "unknown command '--hlep'; did you mean '--help'?"),
         (["frobnicate"], "unknown command 'frobnicate'; there are: vocab, data build"),
         (["pretrain", "--learning-rat", "1"], "'learning-rat'; did you mean 'learning_rate'?"),

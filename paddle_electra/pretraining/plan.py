@@ -8,7 +8,7 @@ import os
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..text.corpus import boundary_after, is_packed
+from ..text.corpus import boundary_after, is_jsonl, is_packed
 
 WANTED_UNITS = 64
 SMALLEST_UNIT = 2 << 20  # bytes of text
@@ -25,7 +25,7 @@ class InputFile(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A byte range of the file with this number; a packed file is one piece, with end None."""
+    """A byte range of the file with this number; a whole file may have end None."""
 
     file: int
     start: int
@@ -54,16 +54,18 @@ def check_unchanged(file):
         )
 
 
-def plan_units(files):
+def plan_units(files, blanks_separate_docs=True):
     """Lists of `Piece`, in the order of the corpus, each of about the same amount of text.
 
-    Large files are cut between documents, small ones go together.
+    Large files are cut between documents, small ones go together.  Files of plain text stay whole
+    without ``blanks_separate_docs``: each is one document.
     """
     total = sum(map(_text_size, files))
     target = min(max(total // WANTED_UNITS, SMALLEST_UNIT), LARGEST_UNIT)
     units, unit, filled = [], [], 0
     for number, file in enumerate(files):
-        for piece, size in _pieces(number, file, target):
+        whole = is_packed(file.path) or not (blanks_separate_docs or is_jsonl(file.path))
+        for piece, size in _pieces(number, file, target, whole):
             unit.append(piece)
             filled += size
             if filled >= target:
@@ -78,11 +80,11 @@ def _text_size(file):
     return file.size * PACKED_RATIO if is_packed(file.path) else file.size
 
 
-def _pieces(number, file, target):
+def _pieces(number, file, target, whole):
     """Yield (piece, bytes of text in it)."""
     if not file.size:
         return
-    if is_packed(file.path):
+    if whole:
         yield Piece(number, 0, None), _text_size(file)
         return
     count = max(1, round(file.size / target))

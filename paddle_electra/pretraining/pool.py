@@ -1,4 +1,4 @@
-"""Building units in several processes that stop together, with progress shown by the parent."""
+"""Work on units in several processes that stop together, with progress shown by the parent."""
 
 import contextlib
 import multiprocessing
@@ -9,14 +9,13 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from ..errors import InputError
-from .units import UnitBuilder
 
 _worker = None  # in a worker process: what `_Worker` holds
 
 
 class _Worker:
-    def __init__(self, arguments, consumed, stop):
-        self.builder = UnitBuilder(*arguments)
+    def __init__(self, make, arguments, consumed, stop):
+        self.builder = make(*arguments)
         self._consumed = consumed
         self._stop = stop
 
@@ -27,11 +26,11 @@ class _Worker:
             raise InputError("stopped because another process failed")
 
 
-def _start_worker(arguments, consumed, stop):
+def _start_worker(make, arguments, consumed, stop):
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker = _Worker(arguments, consumed, stop)
+    _worker = _Worker(make, arguments, consumed, stop)
 
 
 def _end_with_parent():
@@ -43,21 +42,26 @@ def _build_in_worker(number, unit):
     return _worker.builder.build(number, unit, _worker.report)
 
 
-def build_in_processes(processes, arguments, units, report):
-    """Build ``units`` {number: unit} and return {number: record}.
+def run_units(make, arguments, units, processes, report):
+    """Work off ``units`` {number: unit} and return {number: result}.
 
     Args:
-        arguments: of `UnitBuilder`, which each process makes for itself.
+        make: a class of which each process makes an object for itself, with ``arguments``; its
+            ``build(number, unit, report)`` does the work on a unit.
+        processes: at most so many; with one, or one unit, all happens in this process.
         report: called with bytes of input worked off.
     Raises:
         InputError: the first that a worker raised, or a worker that died; the other workers
             are stopped, shards that were finished stay.
     """
+    if min(processes, len(units)) <= 1:
+        builder = make(*arguments)
+        return {number: builder.build(number, unit, report) for number, unit in units.items()}
     # "spawn": a forked child of a process that runs threads (paddle, a notebook) may hang.
     context = multiprocessing.get_context("spawn")
     consumed, stop = context.Value("q", 0), context.Event()
     pool = ProcessPoolExecutor(
-        min(processes, len(units)), context, _start_worker, (arguments, consumed, stop)
+        min(processes, len(units)), context, _start_worker, (make, arguments, consumed, stop)
     )
     try:
         with _interrupts_held():

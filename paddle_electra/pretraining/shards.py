@@ -2,12 +2,15 @@
 
 A dataset is a folder with ``dataset.json`` (settings, statistics, and for each shard its counts
 and SHA-256; written last, so its presence means that the dataset is whole), ``vocab.txt``, and
-for each shard two little-endian files:
+for each shard two little-endian files, or three:
 
     shard-00000.tokens  the token ids of all examples, one after the other: uint16, or uint32
                         for a vocabulary of more than 65536
     shard-00000.index   int64 [examples, 2]: where an example ends in the file above, counted in
                         tokens, and how many of its tokens have type 0
+    shard-00000.words   a bit for each token of the file above, the highest of a byte first: 1
+                        where the token begins a word ([CLS] and [SEP] do); there if the dataset
+                        was built with a segmenter
 """
 
 import bisect
@@ -27,8 +30,8 @@ DATASET_FILE = "dataset.json"
 VOCAB_FILE = "vocab.txt"
 BUILD_FILE = "build.json"  # of an unfinished build
 
+KINDS = ("tokens", "index", "words")  # of files
 _INDEX_TYPE = np.dtype("<i8")
-_BUFFERED_TOKENS = 1 << 16
 
 
 def token_type(vocab_size):
@@ -40,47 +43,76 @@ def shard_name(number):
     return f"shard-{number:05d}"
 
 
-def shard_paths(folder, name):
-    """(tokens file, index file) of a shard."""
-    return Path(folder) / f"{name}.tokens", Path(folder) / f"{name}.index"
+def shard_paths(folder, record):
+    """{kind: path} of the files of a shard, by its record in dataset.json."""
+    kinds = KINDS if has_words(record) else KINDS[:2]
+    return {kind: Path(folder) / f"{record['name']}.{kind}" for kind in kinds}
+
+
+def has_words(record):
+    """Does a shard say where words begin?"""
+    return "words" in record.get("sha256", {})
 
 
 @contextlib.contextmanager
-def write_shard(folder, name, vocab_size):
-    """Yield a `ShardWriter`; its two files appear when the block ends without an exception.
+def write_shard(folder, name, vocab_size, with_words=False):
+    """Yield a `ShardWriter`; its files appear when the block ends without an exception.
 
+    Args:
+        with_words: write the file of bits that say where words begin.
     Raises:
         InputError: the disk is full or the folder not writable.
     """
-    tokens_path, index_path = shard_paths(folder, name)
-    with atomic_write(tokens_path, "wb") as tokens, atomic_write(index_path, "wb") as index:
-        writer = ShardWriter(name, tokens, index, token_type(vocab_size))
+    with contextlib.ExitStack() as stack:
+        handles = {
+            kind: stack.enter_context(atomic_write(Path(folder) / f"{name}.{kind}", "wb"))
+            for kind in (KINDS if with_words else KINDS[:2])
+        }
+        writer = ShardWriter(name, handles, token_type(vocab_size))
         yield writer
         writer.flush()
 
 
 class ShardWriter:
-    """Append examples to the two open files of a shard; memory does not grow with the shard."""
+    """Append examples to the open files of a shard; memory does not grow with the shard.
 
-    def __init__(self, name, tokens, index, dtype):
+    Args:
+        handles: {kind: binary file}; with "words" or without.
+        dtype: of the token ids.
+    """
+
+    def __init__(self, name, handles, dtype):
         self.examples = 0
         self.tokens = 0
         self._name = name
-        self._tokens = _HashedFile(tokens, dtype)
-        self._index = _HashedFile(index, _INDEX_TYPE)
+        self._dtype = dtype
+        self._files = {kind: _HashedFile(handle) for kind, handle in handles.items()}
+        self._bits = np.zeros(0, bool)  # of word starts, less than a byte
 
-    def add(self, example):
-        """Append an `Example`: its ``ids`` and ``first_length``."""
-        self.tokens += len(example.ids)
-        self.examples += 1
-        self._tokens.buffer.extend(example.ids)
-        self._index.buffer += (self.tokens, example.first_length)
-        if len(self._tokens.buffer) >= _BUFFERED_TOKENS:
-            self.flush()
+    def append(self, tokens, lengths, first_lengths, word_starts=None):
+        """Append examples.
+
+        Args:
+            tokens: int [n], the token ids of all of them, one after the other.
+            lengths, first_lengths: int [examples], tokens of each, and those of type 0.
+            word_starts: bool [n], for a shard with words.
+        """
+        ends = self.tokens + np.cumsum(lengths)
+        self.tokens += len(tokens)
+        self.examples += len(lengths)
+        self._files["tokens"].write(np.asarray(tokens, self._dtype))
+        self._files["index"].write(np.stack([ends, first_lengths], 1).astype(_INDEX_TYPE))
+        if "words" in self._files:
+            self._bits = np.concatenate([self._bits, word_starts])
+            whole = len(self._bits) & ~7
+            self._files["words"].write(np.packbits(self._bits[:whole]))
+            self._bits = self._bits[whole:]
 
     def flush(self):
-        self._tokens.flush()
-        self._index.flush()
+        """Write what waits; nothing may be appended any more."""
+        if len(self._bits):
+            self._files["words"].write(np.packbits(self._bits))
+            self._bits = self._bits[:0]
 
     def record(self):
         """What dataset.json says of the shard, after `flush`."""
@@ -88,20 +120,17 @@ class ShardWriter:
             "name": self._name,
             "examples": self.examples,
             "tokens": self.tokens,
-            "sha256": {"tokens": self._tokens.sha256(), "index": self._index.sha256()},
+            "sha256": {kind: file.sha256() for kind, file in self._files.items()},
         }
 
 
 class _HashedFile:
-    def __init__(self, handle, dtype):
-        self.buffer = []
+    def __init__(self, handle):
         self._handle = handle
-        self._dtype = dtype
         self._digest = hashlib.sha256()
 
-    def flush(self):
-        data = np.array(self.buffer, self._dtype).tobytes()
-        self.buffer = []
+    def write(self, array):
+        data = array.tobytes()
         self._handle.write(data)
         self._digest.update(data)
 
@@ -141,33 +170,48 @@ class ShardDataset:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, number):
+        files, start, end, first_length = self._place(number)
+        return files["tokens"][start:end].astype(np.int64), first_length
+
+    def word_starts(self, number):
+        """bool [n]: which tokens of ``dataset[number]`` begin a word, [CLS] and [SEP] among them.
+
+        None if the dataset was built without a segmenter.
+        """
+        files, start, end, _ = self._place(number)
+        if "words" not in files:
+            return None
+        bits = np.unpackbits(files["words"][start // 8 : (end + 7) // 8])
+        return bits[start % 8 :][: end - start].astype(bool)
+
+    def _place(self, number):
+        """(mapped files of its shard, first token, behind its last, tokens of type 0)."""
         if number < 0:
             number += len(self)
         if not 0 <= number < len(self):
             raise IndexError(f"example {number} of {len(self)}")
         position = bisect.bisect_right(self._ends, number)
-        tokens, index = self._map(position)
+        files = self._map(position)
         row = number - (self._ends[position - 1] if position else 0)
-        start = int(index[row - 1, 0]) if row else 0
-        end, first_length = index[row].tolist()
-        return tokens[start:end].astype(np.int64), first_length
+        start = int(files["index"][row - 1, 0]) if row else 0
+        return files, start, *files["index"][row].tolist()
 
     def __getstate__(self):
         return {**self.__dict__, "_maps": {}}
 
     def _map(self, position):
         if position not in self._maps:
-            paths = shard_paths(self.folder, self._shards[position]["name"])
-            types = token_type(self.vocab_size), _INDEX_TYPE
+            paths = shard_paths(self.folder, self._shards[position])
+            types = {"tokens": token_type(self.vocab_size), "index": _INDEX_TYPE}
             try:
                 # Plain arrays over the maps: slicing a np.memmap costs ten times as much.
-                tokens, index = (
-                    np.asarray(np.memmap(path, dtype, mode="r"))
-                    for path, dtype in zip(paths, types, strict=True)
-                )
+                files = {
+                    kind: np.asarray(np.memmap(path, types.get(kind, np.uint8), mode="r"))
+                    for kind, path in paths.items()
+                }
             except FileNotFoundError as error:
                 raise InputError(f"{error.filename}: the shard has disappeared") from None
-            self._maps[position] = tokens, index.reshape(-1, 2)
+            self._maps[position] = {**files, "index": files["index"].reshape(-1, 2)}
         return self._maps[position]
 
     def check_vocabulary(self, fingerprint):
@@ -186,27 +230,28 @@ class ShardDataset:
 
 def check_sizes(folder, record, vocab_size):
     """Raise `InputError` if a shard is missing or its size is not what its record says."""
-    sizes = (
-        record["tokens"] * token_type(vocab_size).itemsize,
-        record["examples"] * 2 * _INDEX_TYPE.itemsize,
-    )
-    for path, expected in zip(shard_paths(folder, record["name"]), sizes, strict=True):
+    sizes = {
+        "tokens": record["tokens"] * token_type(vocab_size).itemsize,
+        "index": record["examples"] * 2 * _INDEX_TYPE.itemsize,
+        "words": (record["tokens"] + 7) // 8,
+    }
+    for kind, path in shard_paths(folder, record).items():
         try:
             size = path.stat().st_size
         except FileNotFoundError:
             raise InputError(f"{path}: this shard is missing; build the dataset again") from None
-        if size != expected:
+        if size != sizes[kind]:
             raise InputError(
-                f"{path}: {size} bytes, expected {expected}: the file was cut or changed; "
+                f"{path}: {size} bytes, expected {sizes[kind]}: the file was cut or changed; "
                 f"copy it again or build the dataset again"
             )
 
 
 def check_content(folder, record, vocab_size):
-    """`check_sizes`, and that both files still have the SHA-256 of the record."""
+    """`check_sizes`, and that all files still have the SHA-256 of the record."""
     check_sizes(folder, record, vocab_size)
-    for path in shard_paths(folder, record["name"]):
-        if sha256(path) != record["sha256"][path.suffix[1:]]:
+    for kind, path in shard_paths(folder, record).items():
+        if sha256(path) != record["sha256"][kind]:
             raise InputError(
                 f"{path}: its content is not what was written (SHA-256 differs); "
                 f"copy it again or build the dataset again"

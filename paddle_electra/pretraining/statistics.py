@@ -2,6 +2,7 @@
 
 COUNTS = (
     "documents",
+    "duplicate_documents",  # dropped, and in none of the other counts but bytes
     "lines",
     "sentences",
     "characters",
@@ -20,17 +21,22 @@ def summarize(parts, max_seq_length):
     ``padding_share``: of the positions if every example were padded to ``max_seq_length``;
     ``unknown_share``: [UNK] among the tokens of text in the examples; ``cut_share``: tokens of
     text that no example holds, because a sentence was longer than its place.
+
+    Args:
+        parts: dicts of `COUNTS`; those of converted records lack what nobody knows of them.
     """
     parts = list(parts)
-    total = {name: sum(part[name] for part in parts) for name in COUNTS}
+    names = [name for name in COUNTS if not parts or any(name in part for part in parts)]
+    total = {name: sum(part.get(name, 0) for part in parts) for name in names}
     kept = total["tokens"] - 2 * total["examples"] - total["two_segment_examples"]
-    return {
-        **total,
+    shares = {
         "padding_share": 1 - _share(total["tokens"], total["examples"] * max_seq_length),
         "unknown_share": _share(total["unknown_tokens"], kept),
-        "cut_share": 1 - _share(kept, total["text_tokens"]),
         "two_segment_share": _share(total["two_segment_examples"], total["examples"]),
     }
+    if "text_tokens" in total:
+        shares["cut_share"] = 1 - _share(kept, total["text_tokens"])
+    return {**total, **shares}
 
 
 def _share(part, whole):
@@ -41,17 +47,32 @@ def describe(meta):
     """The statistics in a dataset.json as text for people."""
     numbers = meta["statistics"]
     rows = [
-        ("documents", f"{numbers['documents']:,}"),
-        ("lines", f"{numbers['lines']:,} ({numbers['sentences']:,} after splitting)"),
-        ("characters", f"{numbers['characters']:,}"),
-        ("input", f"{numbers['bytes'] / 1e6:,.1f} MB"),
-        ("shards", f"{len(meta['shards']):,}"),
-        ("examples", f"{numbers['examples']:,} of at most {meta['max_seq_length']} tokens"),
-        ("tokens", f"{numbers['tokens']:,}"),
-        ("padding share", f"{numbers['padding_share']:.2%} if padded to the full length"),
-        ("two segments", f"{numbers['two_segment_share']:.2%} of the examples"),
-        ("[UNK] share", f"{numbers['unknown_share']:.3%} of the tokens of text"),
-        ("cut off", f"{numbers['cut_share']:.2%} of the tokens of text"),
+        ("documents", "documents", "{:,}"),
+        ("duplicates dropped", "duplicate_documents", "{:,} documents"),
+        ("lines", "lines", "{:,} ({sentences:,} after splitting)"),
+        ("characters", "characters", "{:,}"),
+        ("input", "bytes", "{megabytes:,.1f} MB"),
+        ("shards", "examples", "{shards:,}"),
+        ("examples", "examples", "{:,} of at most {max_seq_length} tokens"),
+        ("tokens", "tokens", "{:,}"),
+        ("padding share", "padding_share", "{:.2%} if padded to the full length"),
+        ("two segments", "two_segment_share", "{:.2%} of the examples"),
+        ("[UNK] share", "unknown_share", "{:.3%} of the tokens of text"),
+        ("cut off", "cut_share", "{:.2%} of the tokens of text"),
     ]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+    named = {
+        **numbers,
+        "megabytes": numbers["bytes"] / 1e6,
+        "shards": len(meta["shards"]),
+        "max_seq_length": meta["max_seq_length"],
+    }
+    rows = [row for row in rows if row[1] in numbers]
+    if not meta.get("drop_duplicates"):
+        rows = [row for row in rows if row[1] != "duplicate_documents"]
+    if "segmenter" in meta and meta["segmenter"] != "none":
+        named["segmenter"] = " ".join(filter(None, (meta["segmenter"], meta["segmenter_version"])))
+        rows.append(("whole words", "tokens", "by {segmenter}"))
+    width = max(len(title) for title, _, _ in rows)
+    return "\n".join(
+        f"{title:<{width}}  {text.format(numbers[name], **named)}" for title, name, text in rows
+    )

@@ -4,18 +4,15 @@ import random
 from pathlib import Path
 
 from ..files import write_json
-from ..text.corpus import read_blocks
-from ..text.sentences import split_sentences
+from ..text.segmenters import load_segmenter
+from ..text.sentences import split_lines
 from ..text.tokenizer import ElectraTokenizer
+from .duplicates import Kept, dropped_documents
 from .examples import ExampleBuilder
-from .plan import check_unchanged
+from .packing import Packer
+from .reading import read_piece
+from .shard_folder import record_path
 from .shards import VOCAB_FILE, shard_name, write_shard
-from .statistics import COUNTS
-
-
-def record_path(folder, number):
-    """Where the record of a finished shard lies until the build is complete."""
-    return Path(folder) / f"{shard_name(number)}.json"
 
 
 class UnitBuilder:
@@ -23,7 +20,8 @@ class UnitBuilder:
 
     Args:
         files: the corpus, a list of `plan.InputFile`.
-        settings: ``max_seq_length``, ``segments``, ``split_sentences``, ``do_lower_case``,
+        settings: ``max_seq_length``, ``segments``, ``split_sentences``, ``blanks_separate_docs``,
+            ``drop_duplicates`` (after `duplicates.find`), ``segmenter``, ``do_lower_case``,
             ``text_key``, ``seed`` (see `BuildOptions`).
     """
 
@@ -32,6 +30,7 @@ class UnitBuilder:
         self._files = files
         self._settings = settings
         self._tokenizer = ElectraTokenizer(self._folder / VOCAB_FILE, settings["do_lower_case"])
+        self._segment = load_segmenter(settings["segmenter"])
 
     def build(self, number, unit, report):
         """Make the shard of a unit and return its record.
@@ -41,12 +40,16 @@ class UnitBuilder:
             unit: list of `plan.Piece`.
             report: called with the bytes of input that were just worked off.
         Raises:
-            InputError: unreadable text, a file that has changed, a full disk.
+            InputError: unreadable text, a file that has changed, a full disk, a segmenter that
+                does not keep to the text.
         """
-        with write_shard(self._folder, shard_name(number), self._tokenizer.vocab_size) as writer:
-            packer = _Packer(writer, self._example_builder(number), self._tokenizer.unk_id)
+        name, size, words = shard_name(number), self._tokenizer.vocab_size, self._segment
+        with write_shard(self._folder, name, size, words is not None) as writer:
+            packer = Packer(writer, self._example_builder(number), self._tokenizer)
+            kept = self._kept(number)
             for piece in unit:
-                self._add_piece(packer, piece, report)
+                self._add_piece(packer, kept, piece, report)
+            packer.counts["duplicate_documents"] = kept.dropped if kept else 0
         record = {
             **writer.record(),
             "unit": [list(piece) for piece in unit],
@@ -60,66 +63,28 @@ class UnitBuilder:
             self._settings["max_seq_length"],
             random.Random(f"{self._settings['seed']}:{number}"),
             self._settings["segments"],
-            cls_id=self._tokenizer.cls_id,
-            sep_id=self._tokenizer.sep_id,
         )
 
-    def _add_piece(self, packer, piece, report):
-        file = self._files[piece.file]
-        check_unchanged(file)
-        blocks = read_blocks(file.path, piece.start, piece.end, self._settings["text_key"])
-        for block in blocks:
-            packer.count_block(block)
-            texts = self._split(block.lines) if self._settings["split_sentences"] else block.lines
-            packer.add(texts, self._tokenizer.encode_plain_batch(texts))
-            report(block.consumed)
+    def _kept(self, number):
+        if self._settings["drop_duplicates"]:
+            return Kept(dropped_documents(self._folder, number))
+        return None
+
+    def _add_piece(self, packer, kept, piece, report):
+        for lines, consumed in read_piece(self._files, piece, self._settings):
+            self._add_lines(packer, kept.keep(lines) if kept else lines)
+            packer.counts["bytes"] += consumed
+            report(consumed)
         packer.end_document()
-        check_unchanged(file)
+        if kept:
+            kept.end_document()
 
-    def _split(self, lines):
-        return [sentence for line in lines for sentence in split_sentences(line)]
-
-
-class _Packer:
-    """Packs tokenized texts into examples and writes and counts them."""
-
-    def __init__(self, writer, builder, unk_id):
-        self.counts = dict.fromkeys(COUNTS, 0)
-        self._writer = writer
-        self._builder = builder
-        self._unk_id = unk_id
-        self._in_document = False
-
-    def count_block(self, block):
-        self.counts["lines"] += sum(map(bool, block.lines))
-        self.counts["characters"] += sum(map(len, block.lines))
-        self.counts["bytes"] += block.consumed
-
-    def add(self, texts, token_ids):
-        """Add texts, ``""`` for the end of a document, and the ids of each."""
-        add_line = self._builder.add_line
-        for text, ids in zip(texts, token_ids, strict=True):
-            if not text:
-                self.end_document()
-                continue
-            self._in_document = True
-            example = add_line(ids)
-            if example:
-                self._write(example)
-        self.counts["sentences"] += sum(map(bool, texts))
-        self.counts["text_tokens"] += sum(map(len, token_ids))
-
-    def end_document(self):
-        self.counts["documents"] += self._in_document
-        self._in_document = False
-        example = self._builder.end_document()
-        if example:
-            self._write(example)
-
-    def _write(self, example):
-        self._writer.add(example)
-        counts = self.counts
-        counts["examples"] += 1
-        counts["tokens"] += len(example.ids)
-        counts["unknown_tokens"] += example.ids.count(self._unk_id)
-        counts["two_segment_examples"] += example.first_length < len(example.ids)
+    def _add_lines(self, packer, lines):
+        packer.counts["lines"] += sum(map(bool, lines))
+        packer.counts["characters"] += sum(map(len, lines))
+        if self._settings["split_sentences"]:
+            lines = split_lines(lines)
+        if self._segment is None:
+            packer.add(lines, *self._tokenizer.encode_flat(lines))
+        else:
+            packer.add(lines, *self._tokenizer.encode_words(lines, self._segment))

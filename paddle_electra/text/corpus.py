@@ -21,6 +21,7 @@ from ..files import read_errors
 
 SUFFIXES = (".txt", ".gz", ".jsonl")
 BLOCK_BYTES = 1 << 17  # larger blocks are slower: their arrays leave the cache
+STRAY_ZEROS = 1e-3  # share of zero bytes that may be in text; as the original, we overlook them
 LONGEST_LINE = 1 << 26  # bytes; a longer one means a file without line ends
 
 _BOM = b"\xef\xbb\xbf"
@@ -220,7 +221,7 @@ def _read(handle, size, path):
 def _decode(data, path, offset):
     if offset == 0 and data.startswith(_BOM):
         data, offset = data[len(_BOM) :], len(_BOM)
-    if b"\0" in data:
+    if data.count(b"\0") > len(data) * STRAY_ZEROS:
         raise InputError(
             f"{path}: a zero byte at byte {offset + data.index(0)}: a binary file "
             f"(or UTF-16 text); expected UTF-8 text"

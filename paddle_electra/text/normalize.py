@@ -53,9 +53,9 @@ class Settled(NamedTuple):
 
     def words(self):
         """The runs of kind WORD, a list of str."""
-        text = self.codes.tobytes().decode("utf-32-le")
-        starts, ends = self.word_spans()
-        return [text[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+        # No character of a word is white space to Python.
+        spaced = np.where(self.kinds == WORD, self.codes, np.uint32(0x20))
+        return spaced.tobytes().decode("utf-32-le").split()
 
 
 class Tables(NamedTuple):
@@ -170,19 +170,20 @@ def _is_final_sigma(codes, position):
 def _meets_cased(codes, position, step):
     cased, ignored = _sigma_context()
     position += step
-    while 0 <= position < len(codes) and int(codes[position]) in ignored:
+    while 0 <= position < len(codes) and ignored[codes[position]]:
         position += step
-    return 0 <= position < len(codes) and int(codes[position]) in cased
+    return 0 <= position < len(codes) and bool(cased[codes[position]])
 
 
 @functools.lru_cache(maxsize=1)
 def _sigma_context():
-    """(cased code points, those to look through: case-ignorable or removed by cleaning)."""
-    ignored = {0xFFFD}
-    for name in (unicode_tables.CASE_IGNORABLE, unicode_tables.REMOVED):
-        ignored.update(code for pair in parse_ranges(name) for code in range(*pair))
-    cased = {code for pair in parse_ranges(unicode_tables.CASED) for code in range(*pair)} - ignored
-    return cased, ignored
+    """Per code point: is it cased; is it to be looked through, case-ignorable or removed?"""
+    cased, ignored = np.zeros(CODE_POINTS, bool), np.zeros(CODE_POINTS, bool)
+    ignored[0xFFFD] = True
+    for table in (unicode_tables.CASE_IGNORABLE, unicode_tables.REMOVED):
+        _fill(ignored, parse_ranges(table), True)
+    _fill(cased, parse_ranges(unicode_tables.CASED), True)
+    return cased & ~ignored, ignored
 
 
 @functools.lru_cache(maxsize=1)

@@ -5,13 +5,18 @@ end one where that is nearly sure: behind a Chinese character, or before a space
 number, an abbreviation, an address or the numbering of a list.
 """
 
+import itertools
 import re
 
 _STRONG = frozenset("。！？；｡…⋯")
 _CLOSERS = r"”’」』）】〕〗｣)\]}\""
-# A run of marks and closers, such as 。” or ？！） or ……。, and the blanks behind it.
+_MARKS = "。！？；｡．.!?"
+_CLOSED = rf"[…⋯]*[{_CLOSERS}]*"
+# A run of marks and closers, such as 。” or ？！） or ……, and the blanks behind it.  Its first mark
+# stands alone in the pattern, as a set that the regular expression engine looks for quickly.
 _CANDIDATE = re.compile(
-    rf"(?:(?:[。！？；｡．.!?]|[…⋯]{{2}})[…⋯]*[{_CLOSERS}]*)+(?P<blanks>[ \t　]*)"
+    rf"[{_MARKS}…⋯](?:(?<=[{_MARKS}])|[…⋯]){_CLOSED}"
+    rf"(?:(?:[{_MARKS}]|[…⋯]{{2}}){_CLOSED})*(?P<blanks>[ \t　]*)"
 )
 _CONTINUES = frozenset("》〉，、：；·～%％,:;—–-")  # in a title, before a comma
 _CHINESE = re.compile(r"[⺀-鿿豈-﫿＀-￯\U00020000-\U0003ffff”’」』）】》]")
@@ -31,22 +36,57 @@ def split_sentences(line):
     Joined they are the stripped line: blanks between two sentences stay with the first.  A line
     without an end mark, however long, is one sentence.
     """
-    line = line.strip()
-    pieces, start, quotes, counted = [], 0, 0, 0
-    for match in _CANDIDATE.finditer(line):
-        end = match.end()
-        if end == len(line):
-            break
-        if '"' in match.group():
-            quotes += line.count('"', counted, end)
+    return split_lines([line.strip()])
+
+
+def split_lines(lines):
+    """The sentences of all lines, one after the other; of a blank line ``""``.
+
+    Args:
+        lines: texts without a line feed or blanks at their ends.
+    """
+    text = "\n".join(lines)
+    cuts = _find_cuts(text)
+    if not cuts:
+        return list(lines)
+    pieces = [text[start:end] for start, end in itertools.pairwise([0, *cuts, len(text)])]
+    return "\n".join(pieces).split("\n")
+
+
+def _find_cuts(text):
+    """Where in lines of text, parted by line feeds, sentences end that do not end their line."""
+    cuts = []
+    text += "\n"
+    # Of the present line: where its last sentence begins, and the quotes up to ``counted``.
+    start = quotes = counted = searched = 0
+    for match in _CANDIDATE.finditer(text):
+        begin, end = match.span()
+        following = text[end]
+        if following == "\n":
+            continue
+        if end - begin == 1:  # the most common kinds, settled quickly
+            if text[begin] in _STRONG:
+                if following not in _CONTINUES:
+                    cuts.append(end)
+                    start = end
+                continue
+            if text[begin] == "." and following.isascii() and following.isalnum():
+                continue
+        line_feed = text.rfind("\n", searched, begin)
+        searched = begin
+        if line_feed >= 0:
+            counted = line_feed + 1
+            start = max(start, counted)
+            quotes = 0
+        if text.find('"', begin, end) >= 0:
+            quotes += text.count('"', counted, end)
             counted = end
             if quotes % 2:  # the last one opens what follows
-                end = line.rindex('"', 0, end)
-        if end > match.start() and _ends_sentence(line, start, match, end):
-            pieces.append(line[start:end])
+                end = text.rindex('"', 0, end)
+        if end > begin and _ends_sentence(text, start, match, end):
+            cuts.append(end)
             start = end
-    pieces.append(line[start:])
-    return pieces
+    return cuts
 
 
 def _ends_sentence(line, start, match, end):
@@ -64,13 +104,13 @@ def _ascii_mark_ends(line, start, match, following):
     spaced = match.end("blanks") > match.start("blanks")
     if mark_at > start and _CHINESE.match(line[mark_at - 1]):
         return spaced or not (following.isascii() and following.isalnum())
+    if following.islower() if spaced else line[mark_at] == ".":
+        return False
     word = _WORD_BEFORE.search(line, max(start, mark_at - _LONGEST_WORD), mark_at)
     word = word.group() if word else ""
     if not spaced:
-        question = line[mark_at] != "." and not ("/" in word or "=" in word)
-        return question and bool(word) and _CHINESE.match(following) is not None
-    if following.islower():
-        return False
+        address = "/" in word or "=" in word
+        return not address and bool(word) and _CHINESE.match(following) is not None
     if line[mark_at] != "." or match.group().strip() != ".":
         return bool(word)
     return bool(word) and not _is_abbreviation(word.lstrip("([{\"'"), line, start, mark_at)

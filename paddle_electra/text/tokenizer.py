@@ -5,6 +5,8 @@ library's own pipeline is not used for it: its normalizer differs from the origi
 ranges, another Unicode version), and on Chinese text it is many times slower.
 """
 
+import bisect
+import functools
 import hashlib
 import itertools
 from pathlib import Path
@@ -17,6 +19,7 @@ from ..files import atomic_write, read_json
 from .detokenize import join_tokens
 from .vocab import CLS, MASK, PAD, SEP, UNK, check_special_tokens, read_vocab
 from .wordpiece import WordPieceCutter
+from .words import word_numbers
 
 CHARACTERS_AT_ONCE = 1 << 17  # so that the arrays of one go stay in the cache
 
@@ -65,7 +68,11 @@ class ElectraTokenizer:
         self.fingerprint = hashlib.sha256(vocabulary.content + b"\0" + flag).hexdigest()
         self._tokens = vocabulary.tokens
         self._content = vocabulary.content
-        self._cutter = WordPieceCutter(vocabulary, self.do_lower_case)
+        self._vocabulary = vocabulary
+
+    @functools.cached_property
+    def _cutter(self):
+        return WordPieceCutter(self._vocabulary, self.do_lower_case)
 
     @classmethod
     def from_pretrained(cls, path):
@@ -129,11 +136,43 @@ class ElectraTokenizer:
         The ids of all texts stand one after the other; text k has
         ``ids[bounds[k]:bounds[k + 1]]``.
         """
-        texts = [_text(text, number) for number, text in enumerate(_listed(texts))]
+        texts = _listed(texts)
+        if not set(map(type, texts)) <= {str}:
+            texts = [_text(text, number) for number, text in enumerate(texts)]
         parts = [self._cutter.cut(chunk, with_spans=False) for chunk in _chunks(texts)]
         ids = np.concatenate([np.zeros(0, np.int32), *(part.ids for part in parts)])
         counts = [np.diff(part.bounds) for part in parts]
         return ids, np.concatenate([[0], *counts]).astype(np.int64).cumsum()
+
+    def encode_words(self, texts, segment):
+        """`encode_flat`, and which tokens begin a word: ``(ids, bounds, word_starts)``.
+
+        A token continues the word of the one before it if it is a ``##`` piece, or begins
+        inside the same word of the segmenter.
+
+        Args:
+            segment: function from a text to the list of its words (see `segmenters`).
+        Returns:
+            the arrays of `encode_flat`, and bool [tokens].
+        """
+        ids, counts, starts = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)], [np.zeros(0, bool)]
+        for chunk in _chunks(texts):
+            tokens = self._cutter.cut(chunk, with_spans=True)
+            lengths = np.array([len(text) + 1 for text in chunk])
+            counts.append(np.diff(tokens.bounds))
+            places = tokens.spans[0] + np.repeat(lengths.cumsum() - lengths, counts[-1])
+            words = word_numbers(chunk, segment)[places]
+            begins = np.ones(len(words), bool)
+            begins[1:] = words[1:] != words[:-1]
+            ids.append(tokens.ids)
+            starts.append(begins & ~self._is_piece[tokens.ids])
+        bounds = np.concatenate(counts).cumsum()
+        return np.concatenate(ids), bounds, np.concatenate(starts)
+
+    @functools.cached_property
+    def _is_piece(self):
+        """Per id: does its token continue a word?"""
+        return np.array([token.startswith("##") and len(token) > 2 for token in self._tokens])
 
     def encode(self, text, text_pair=None, max_seq_length=None):
         """One `Encoding`: [CLS] text [SEP], or [CLS] text [SEP] text_pair [SEP].
@@ -199,15 +238,12 @@ def truncated_lengths(first, second, limit):
 
 def _chunks(texts):
     """Lists of consecutive ``texts`` of about `CHARACTERS_AT_ONCE` characters."""
-    chunk, size = [], 0
-    for text in texts:
-        chunk.append(text)
-        size += len(text)
-        if size >= CHARACTERS_AT_ONCE:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+    ends = list(itertools.accumulate(map(len, texts)))
+    start = done = 0
+    while start < len(texts):
+        stop = bisect.bisect_left(ends, done + CHARACTERS_AT_ONCE, start) + 1
+        yield texts[start:stop]
+        done, start = ends[min(stop, len(ends)) - 1], stop
 
 
 def _listed(texts):

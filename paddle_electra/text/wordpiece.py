@@ -16,7 +16,7 @@ from . import normalize
 from .vocab import UNK
 
 MAX_WORD = 200  # characters; a longer word is [UNK] (PARITY 20)
-WORDS_KEPT = 500_000  # distinct words whose pieces are remembered
+WORDS_KEPT = 1 << 17  # distinct words whose pieces are remembered, some 50 MB
 
 
 class Tokens(NamedTuple):
@@ -36,13 +36,15 @@ class Words(dict):
 
     def __init__(self, vocabulary):
         self._unknown = vocabulary.ids[UNK]
+        self._known = vocabulary.ids
         self._model = WordPiece(vocabulary.ids, unk_token=UNK, max_input_chars_per_word=MAX_WORD)
 
     def __missing__(self, word):
         if len(word) > MAX_WORD:
             return (self._unknown,), (len(word),)
-        pieces = self._model.tokenize(word)
-        if len(pieces) == 1:
+        if word in self._known:
+            entry = (self._known[word],), (len(word),)
+        elif len(pieces := self._model.tokenize(word)) == 1:
             entry = (pieces[0].id,), (len(word),)
         else:
             lengths = [len(piece.value) - len("##") for piece in pieces]
@@ -90,7 +92,7 @@ class WordPieceCutter:
         ids[layout.before[layout.alone]] = self._character_ids[settled.codes[layout.alone]]
         ids[layout.places] = _flatten(map(itemgetter(0), entries), len(layout.places))
 
-        first_characters = _before(np.array([len(text) + 1 for text in texts]))
+        first_characters = _before(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
         characters = first_characters
         if settled.source is not None:
             characters = np.searchsorted(settled.source, first_characters)
@@ -106,7 +108,7 @@ def _lay_out(settled, piece_counts):
     starts, _ = settled.word_spans()
     counts = np.array(piece_counts, np.int64)
     alone = np.flatnonzero(settled.kinds == normalize.ALONE)
-    beginning = np.zeros(len(settled.codes) + 1, np.int64)  # tokens that begin at a character
+    beginning = np.zeros(len(settled.codes) + 1, np.int32)  # tokens that begin at a character
     beginning[alone] = 1
     beginning[starts] = counts
     before = _before(beginning)
@@ -141,7 +143,7 @@ def _given_spans(spans, source, codes, lower):
 
 def _before(counts):
     """Exclusive running sum."""
-    return counts.cumsum() - counts
+    return counts.cumsum(dtype=counts.dtype) - counts
 
 
 def _flatten(sequences, length):

@@ -3,7 +3,6 @@
 import errno
 import gzip
 import itertools
-import json
 import os
 import random
 import signal
@@ -13,87 +12,16 @@ import textwrap
 import time
 
 import pytest
+from corpora import all_examples, as_text, description, make_documents, options, shard_files
+from example_ids import examples_of
 
 from paddle_electra import cli
-from paddle_electra.config import from_dict
 from paddle_electra.errors import InputError
 from paddle_electra.pretraining import build, plan, shards, units
 from paddle_electra.pretraining.examples import ExampleBuilder
-from paddle_electra.pretraining.options import BuildOptions
 from paddle_electra.pretraining.shards import ShardDataset
 from paddle_electra.text.sentences import split_sentences
 from paddle_electra.text.tokenizer import ElectraTokenizer
-
-CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳"
-
-
-@pytest.fixture
-def vocab(tmp_path):
-    path = tmp_path / "words.txt"
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"。！？，", *CHARACTERS]
-    path.write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    return path
-
-
-def make_documents(count, seed=0):
-    rng = random.Random(seed)
-
-    def sentence():
-        return "".join(rng.choices(CHARACTERS, k=rng.randrange(3, 30))) + rng.choice("。！？")
-
-    return [
-        [
-            "".join(sentence() for _ in range(rng.randrange(1, 4)))
-            for _ in range(rng.randrange(1, 9))
-        ]
-        for _ in range(count)
-    ]
-
-
-def as_text(documents):
-    return ("\n\n".join("\n".join(lines) for lines in documents) + "\n").encode()
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    """A folder of every kind of file, with 120 documents."""
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    (folder / "a.txt").write_bytes(as_text(make_documents(60, 1)))
-    (folder / "b.txt.gz").write_bytes(gzip.compress(as_text(make_documents(30, 2)), mtime=0))
-    rows = [json.dumps({"text": "\n".join(lines)}) for lines in make_documents(30, 3)]
-    (folder / "c.jsonl").write_text("\n".join(rows))
-    return folder
-
-
-@pytest.fixture
-def small_units(monkeypatch):
-    monkeypatch.setattr(plan, "SMALLEST_UNIT", 10_000)
-
-
-def options(tmp_path, corpus, vocabulary, **changes):
-    values = {
-        "input": [str(corpus)],
-        "vocab": vocabulary,
-        "output": tmp_path / "out",
-        "processes": 1,
-    }
-    return from_dict(BuildOptions, {**values, "max_seq_length": 32, **changes})
-
-
-def shard_files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
-
-
-def description(folder):
-    """dataset.json without the time it took."""
-    meta = json.loads((folder / "dataset.json").read_text())
-    del meta["statistics"]["seconds"], meta["statistics"]["megabytes_per_second"]
-    return meta
-
-
-def all_examples(dataset):
-    return [(ids.tolist(), first_length) for ids, first_length in dataset]
 
 
 @pytest.mark.parametrize("split", [True, False])
@@ -106,16 +34,14 @@ def test_examples_are_those_of_the_builder(tmp_path, vocab, split, rule):
     dataset = build.run(options(tmp_path, file, vocab, **changes))
 
     tokenizer = ElectraTokenizer(vocab)
-    builder = ExampleBuilder(
-        32, random.Random("9:0"), rule, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id
-    )
-    expected = []
-    for lines in documents:
-        if split:
-            lines = [piece for line in lines for piece in split_sentences(line)]
-        expected += [builder.add_line(ids) for ids in tokenizer.encode_plain_batch(lines)]
-        expected.append(builder.end_document())
-    assert all_examples(dataset) == [tuple(example) for example in expected if example]
+    builder = ExampleBuilder(32, random.Random("9:0"), rule)
+    if split:
+        documents = [
+            [piece for line in lines for piece in split_sentences(line)] for lines in documents
+        ]
+    tokens = [tokenizer.encode_plain_batch(lines) for lines in documents]
+    special = tokenizer.cls_id, tokenizer.sep_id
+    assert all_examples(dataset) == examples_of(builder, tokens, *special)
     assert dataset.max_seq_length == 32
     assert dataset.vocab_size == tokenizer.vocab_size
     dataset.check_vocabulary(tokenizer.fingerprint)
@@ -291,8 +217,8 @@ def test_a_bad_file_is_named_from_another_process(tmp_path, corpus, vocab, small
 def test_input_that_changes_during_the_build(tmp_path, corpus, vocab, monkeypatch, change, message):
     original = plan.plan_units
 
-    def plan_then_change(files):
-        planned = original(files)
+    def plan_then_change(files, *arguments):
+        planned = original(files, *arguments)
         change(corpus / "a.txt")
         return planned
 

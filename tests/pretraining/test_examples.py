@@ -5,6 +5,7 @@ import random
 
 import numpy as np
 import pytest
+from example_ids import examples_of
 
 from paddle_electra.pretraining.examples import ExampleBuilder
 
@@ -12,12 +13,8 @@ CLS, SEP = 1, 2
 
 
 def build(documents, length, seed=0, rule="google"):
-    builder = ExampleBuilder(length, random.Random(seed), rule, cls_id=CLS, sep_id=SEP)
-    examples = []
-    for lines in documents:
-        examples += [builder.add_line(line) for line in lines]
-        examples.append(builder.end_document())
-    return [example for example in examples if example]
+    builder = ExampleBuilder(length, random.Random(seed), rule)
+    return examples_of(builder, documents, CLS, SEP)
 
 
 def random_documents(seed, count=300):
@@ -71,7 +68,7 @@ def test_short_examples_turn_up_and_seeds_repeat():
 
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ValueError, match="bert"):
-        ExampleBuilder(128, random.Random(0), "bert", cls_id=CLS, sep_id=SEP)
+        ExampleBuilder(128, random.Random(0), "bert")
 
 
 RECORDINGS = {"google": "google", "ymcui": "hfl"}
@@ -82,30 +79,23 @@ def test_recorded_examples_are_equal(oracle):
     from paddle_electra.text.tokenizer import ElectraTokenizer
 
     tokenizer = ElectraTokenizer(_vocabulary(oracle))
-    parts = []
+    documents = []
     for part in sorted((oracle / "pretrain_data" / "corpus").glob("part*.txt.gz")):
         lines = gzip.decompress(part.read_bytes()).decode().split("\n")
         lines = [line.strip() for line in lines]
-        ids = tokenizer.encode_plain_batch(lines)
-        parts.append(list(zip(lines, ids, strict=True)))
+        documents.append([])
+        for line, ids in zip(lines, tokenizer.encode_plain_batch(lines), strict=True):
+            if line:
+                documents[-1].append(ids)
+            else:
+                documents.append([])
     recordings = sorted((oracle / "pretrain_data").glob("examples_*.npz"))
-    assert recordings and parts
+    assert recordings and documents
     for recording in recordings:
         _, fork, length, seed = recording.stem.split("_")
-        builder = ExampleBuilder(
-            int(length[1:]),
-            random.Random(int(seed[4:])),
-            RECORDINGS[fork],
-            cls_id=tokenizer.cls_id,
-            sep_id=tokenizer.sep_id,
-        )
-        built = []
-        for part in parts:
-            built += [
-                builder.add_line(ids) if line else builder.end_document() for line, ids in part
-            ]
-            built.append(builder.end_document())
-        _assert_equal([example for example in built if example], np.load(recording))
+        builder = ExampleBuilder(int(length[1:]), random.Random(int(seed[4:])), RECORDINGS[fork])
+        examples = examples_of(builder, documents, tokenizer.cls_id, tokenizer.sep_id)
+        _assert_equal(examples, np.load(recording))
 
 
 def _vocabulary(oracle):
@@ -116,10 +106,10 @@ def _assert_equal(examples, recorded):
     shape = recorded["input_ids"].shape
     ids, mask, segments = (np.zeros(shape, "int64") for _ in range(3))
     assert len(examples) == shape[0]
-    for row, example in enumerate(examples):
-        ids[row, : len(example.ids)] = example.ids
-        mask[row, : len(example.ids)] = 1
-        segments[row, example.first_length : len(example.ids)] = 1
+    for row, (own, first_length) in enumerate(examples):
+        ids[row, : len(own)] = own
+        mask[row, : len(own)] = 1
+        segments[row, first_length : len(own)] = 1
     np.testing.assert_array_equal(ids, recorded["input_ids"])
     np.testing.assert_array_equal(mask, recorded["input_mask"])
     np.testing.assert_array_equal(segments, recorded["segment_ids"])

@@ -5,13 +5,18 @@ import json
 import os
 import pickle
 import random
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from paddle_electra.errors import InputError
 from paddle_electra.pretraining import shards
-from paddle_electra.pretraining.examples import Example
+
+
+class Example(NamedTuple):
+    ids: list
+    first_length: int
 
 
 def make_examples(count, vocab_size=2000, seed=0):
@@ -23,12 +28,18 @@ def make_examples(count, vocab_size=2000, seed=0):
     return examples
 
 
+def append(writer, examples):
+    tokens = np.array([token for example in examples for token in example.ids], np.int64)
+    lengths = np.array([len(example.ids) for example in examples], np.int64)
+    writer.append(tokens, lengths, np.array([e.first_length for e in examples], np.int64))
+
+
 def make_dataset(folder, parts, vocab_size=2000):
     records = []
     for number, examples in enumerate(parts):
         with shards.write_shard(folder, shards.shard_name(number), vocab_size) as writer:
-            for example in examples:
-                writer.add(example)
+            append(writer, examples[:30])
+            append(writer, examples[30:])
         records.append(writer.record())
     meta = {
         "format": shards.FORMAT,
@@ -43,8 +54,7 @@ def make_dataset(folder, parts, vocab_size=2000):
 
 
 @pytest.mark.parametrize("vocab_size", [2000, 65536, 65537, 250_000])
-def test_examples_come_back(tmp_path, monkeypatch, vocab_size):
-    monkeypatch.setattr(shards, "_BUFFERED_TOKENS", 500)
+def test_examples_come_back(tmp_path, vocab_size):
     parts = [make_examples(n, vocab_size, seed=n) for n in (70, 1, 0, 35)]
     parts[1].append(Example([vocab_size - 1, 0, 5], 3))
     dataset = make_dataset(tmp_path, parts, vocab_size)
@@ -93,7 +103,7 @@ def test_opening_maps_nothing_yet(tmp_path, monkeypatch):
 def test_a_failed_shard_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError):
         with shards.write_shard(tmp_path, "shard-00000", 100) as writer:
-            writer.add(Example([1, 2, 3], 3))
+            append(writer, [Example([1, 2, 3], 3)])
             raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
@@ -102,10 +112,10 @@ def test_disk_full_is_one_line_and_leaves_no_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(shards._HashedFile, "flush", full)
+    monkeypatch.setattr(shards._HashedFile, "write", full)
     with pytest.raises(InputError, match=r"shard-00000\..*: the disk is full"):
         with shards.write_shard(tmp_path, "shard-00000", 100) as writer:
-            writer.add(Example([1, 2, 3], 3))
+            append(writer, [Example([1, 2, 3], 3)])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -102,7 +102,7 @@ def test_settings_that_differ_are_named(tmp_path, entries, capsys, monkeypatch):
     first = write_run(tmp_path / "one" / "run", entries, seed=1, mask_prob=0.15)
     second = write_run(tmp_path / "two" / "run", entries, seed=2, mask_prob=0.15, new=True)
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["report", "--runs", str(first), str(second)]) == 0
+    assert cli.main(["report", str(first), "--smooth", "2", str(second)]) == 0
     assert (tmp_path / "report.png").read_bytes().startswith(PNG)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     where = lines.index(["settings", "that", "differ", "one/run", "two/run"])
@@ -167,7 +167,7 @@ def test_what_is_no_run_is_one_line(tmp_path, entries, capsys):
     log.write_text(log.read_text("utf-8").replace('{"step": 20', '{"step" 20', 1), "utf-8")
     assert "broken/log.jsonl: line 3: not JSON" in refused([broken], capsys)
     good = write_run(tmp_path / "good", entries)
-    assert "named twice" in refused(["--runs", good, good], capsys)
+    assert "named twice" in refused([good, good], capsys)
     assert "ends in .png" in refused([good, "--output", tmp_path / "x.pdf"], capsys)
     assert not (good / "report.png").exists()
 

@@ -165,3 +165,8 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "folder.txt").mkdir()
     with pytest.raises(InputError, match=r"folder.txt: expected a file"):
         list(corpus.read_lines(tmp_path / "folder.txt"))
+
+
+def test_a_stray_zero_byte_is_no_binary_file(tmp_path):
+    path = write(tmp_path / "a.txt", ("天" * 900 + "\0地\n").encode() * 2)
+    assert list(corpus.read_lines(path)) == ["天" * 900 + "\0地"] * 2
