@@ -1,0 +1,1 @@
+"""What a pretraining run will take, computed without paddle: ``paddle-electra plan``."""
