@@ -5,10 +5,19 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import time
 from pathlib import Path
 
 from .errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_LEFTOVER = re.compile(r"\.(.+)\.\d+\.(tmp|old)")
 
 
 def sync_directory(path):
@@ -35,6 +44,11 @@ def disk_errors(path):
             raise InputError(
                 f"{path}: the disk is full; what was there before is untouched. "
                 f"Free some space and run the same command again"
+            ) from error
+        if error.errno == errno.EFBIG:
+            raise InputError(
+                f"{path}: larger than this file system, or `ulimit -f`, allows; what was there "
+                f"before is untouched"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise InputError(f"{path}: cannot write here ({error.strerror})") from error
@@ -102,6 +116,7 @@ def atomic_directory(path):
                         os.fsync(handle.fileno())
             sync_directory(temporary)
             if path.exists():
+                shutil.rmtree(retired, ignore_errors=True)  # of a killed process of this number
                 os.replace(path, retired)
             os.replace(temporary, path)
         except BaseException:
@@ -111,6 +126,85 @@ def atomic_directory(path):
             raise
         sync_directory(path.parent)
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def remove_directory(path):
+    """Delete a folder at one blow: a kill leaves all of it, or a hidden rest for `clean_up`."""
+    path = Path(path)
+    retired = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(retired, ignore_errors=True)
+    os.replace(path, retired)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def clean_up(folder):
+    """Remove what killed processes left of `atomic_write`, `atomic_directory` and
+    `remove_directory` in a folder to which no other process writes.
+
+    What a kill between the two renames of `atomic_directory` hid comes back.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return
+    for path in list(folder.iterdir()):
+        match = _LEFTOVER.fullmatch(path.name)
+        if not match:
+            continue
+        target = path.with_name(match[1])
+        if match[2] == "old" and not target.exists():
+            os.replace(path, target)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_writer(folder, patience=60.0):
+    """Make a folder, unless it is there, and keep other processes that ask so out of it.
+
+    The system lets go of it however this process ends.  A folder that stays empty is removed.  On
+    file systems that know no such locks, nothing is locked.
+
+    Args:
+        patience: seconds to wait for a process that is still there.
+    Raises:
+        InputError: it did not end.
+    """
+    folder = Path(folder)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + patience
+        while not _locked(handle):
+            if time.monotonic() >= deadline:
+                raise InputError(
+                    f"{folder}: another process is at work there; end it first, or give another "
+                    f"folder"
+                )
+            time.sleep(0.1)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+    finally:
+        os.close(handle)
+
+
+def _locked(handle):
+    """Was the lock to be had, or is there none?"""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_json(path, value):

@@ -49,7 +49,9 @@ def check_settings(output, options, datasets):
         raise InputError(f"{output}: expected a folder for the run, this is a file")
     path = output / SETTINGS
     if not path.is_file():
-        if output.is_dir() and any(output.iterdir()):
+        # A process that was killed while it wrote the settings leaves a half of them.
+        half = f".{SETTINGS}.*.tmp"
+        if output.is_dir() and not all(entry.match(half) for entry in output.iterdir()):
             raise InputError(
                 f"{output}: not empty and not a pretraining run; give another --output"
             )

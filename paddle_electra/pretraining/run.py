@@ -14,7 +14,7 @@ import paddle
 from ..checkpoint import native
 from ..checkpoint.runs import checkpoint_folder, list_checkpoints
 from ..errors import InputError
-from ..files import disk_errors
+from ..files import clean_up, disk_errors
 from ..progress import progress_bar
 from ..text.tokenizer import ElectraTokenizer
 from ..training import state
@@ -28,6 +28,7 @@ from .batches import prefetch
 from .evaluation import evaluate
 from .identity import SETTINGS, check_settings, fingerprint, save_settings
 from .probe import check_probe, run_probe
+from .samples import FOLDER as SAMPLES
 from .samples import write_samples
 from .settings import build_model, check_ranges, model_config, settle_rate
 from .stages import make_stages, read_datasets, stage_of
@@ -44,13 +45,15 @@ def run(options):
         InputError: see `Run`; a loss that is not finite names the step and its examples.
     """
     choose_device(options.device)
-    run = Run(options)
-    if options.dry_run:
-        run.dry_run()
-    elif options.do_train:
-        run.train()
-    else:
-        run.evaluate_only()
+    with state.only_job(options.output, writes=options.do_train and not options.dry_run):
+        run = Run(options)
+        if options.dry_run:
+            run.dry_run()
+        elif options.do_train:
+            run.train()
+        else:
+            run.evaluate_only()
+        run.world.leave()
 
 
 class Run:
@@ -195,6 +198,7 @@ class Run:
             f"continuing from step {self.step}" if self.step else f"a new run in {self.output}"
         )
         self._open_output()
+        self.pending = self.world.gather(self.pending)[0]
         dtype = DTYPES[self.options.precision]
         peak = self.options.peak_tflops
         (self.peak,) = self.world.sum([peak * 1e12 if peak else matrix_product_rate(dtype)])
@@ -216,6 +220,8 @@ class Run:
             return
         with disk_errors(self.output):
             self.output.mkdir(parents=True, exist_ok=True)
+            for folder in ("", "checkpoints", SAMPLES, "probes"):
+                clean_up(self.output / folder)
         if not (self.output / SETTINGS).is_file():
             save_settings(self.output, self.options, self.datasets)
         self.log = TrainingLog(self.output, self.step, self.options.visualdl)
@@ -233,12 +239,13 @@ class Run:
         return stage_of(self.stages, step).batch(step)
 
     def _stopping(self):
-        return bool(self.received)
+        return bool(self.received) or self.world.is_deserted
 
     def _stop(self):
         """Save what there is, when all processes know that they have been asked to stop."""
         self._save()
         self._say(f"stopped at step {self.step}; the same command continues from there")
+        self.world.leave()
         raise KeyboardInterrupt
 
     def _one_step(self, batch, bar):
@@ -352,8 +359,12 @@ class Run:
         return bool(saved) and saved[-1][0] == self.step
 
     def _save(self):
-        """Write a checkpoint; the processes wait for it, lest one ends before it is whole."""
-        if self.world.is_main:
+        """Write a checkpoint; the processes wait for it, lest one ends before it is whole.
+
+        One that is there is left alone: nothing that counts has changed since, and to replace it
+        would be to have none for an instant.
+        """
+        if self.world.is_main and not self._is_saved():
             state.save_checkpoint(
                 self.output,
                 self.step,

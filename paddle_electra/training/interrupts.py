@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -24,7 +24,7 @@ def interrupts():
             raise KeyboardInterrupt
         received.append(number)
 
-    before = {number: signal.signal(number, remember) for number in _SIGNALS}
+    before = {number: signal.signal(number, remember) for number in SIGNALS}
     try:
         yield received
     finally:

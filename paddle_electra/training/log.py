@@ -57,7 +57,8 @@ class TrainingLog:
 
     def close(self):
         """Flush and close both files."""
-        self._file.close()
+        with disk_errors(self.path):  # what a full disk did not take is tried again
+            self._file.close()
         if self._writer is not None:
             self._writer.close()
 

@@ -7,19 +7,24 @@ step, after the last micro-step.  Backends are fleet's: nccl between GPUs, gloo 
 """
 
 import contextlib
+import functools
 import os
+import signal
 import time
 
 import paddle
 import paddle.distributed as dist
 
 from ..errors import InputError
+from .interrupts import SIGNALS
 
 BUCKET = 32 * 2**20  # numbers exchanged at once: 128 MB of float32
 # The launcher looks once a second for the process that died; those that only lost their partner
 # wait, so that it is the dead one's log that it names.
 _GRACE = 6.0
-_MEETING = "paddle-electra/meeting"
+# A launcher that was killed ends nobody; this long its processes wait for one another.
+_PATIENCE = 30.0
+_MEETING, _PARTING = "paddle-electra/meeting", "paddle-electra/parting"
 
 
 class World:
@@ -31,12 +36,18 @@ class World:
     def __init__(self, rank=0, size=1, store=None):
         self.rank, self.size = rank, size
         self._store = store
-        self._met = 0
+        self._met = self._parted = 0
+        self._parent = os.getppid()
 
     @property
     def is_main(self):
         """Is this the rank that writes?"""
         return self.rank == 0
+
+    @property
+    def is_deserted(self):
+        """Has the launcher of this job been killed?  Then nobody else would end it."""
+        return self.size > 1 and os.getppid() != self._parent
 
     def sum(self, numbers):
         """The element-wise sums, as floats, of a list of numbers of every rank."""
@@ -79,18 +90,46 @@ class World:
             return
         with _partners():
             self._met += 1
-            arrived = self._store.add(_MEETING, 1)
-            pause = 0.0005
-            while arrived < self._met * self.size:
-                time.sleep(pause)
-                pause = min(2 * pause, 0.02)
-                arrived = self._store.add(_MEETING, 0)
+            self._add(_MEETING, 1)
+            began = time.monotonic()
+            while not self._reached(_MEETING, self._met * self.size):
+                if self.is_deserted and time.monotonic() - began > _PATIENCE:
+                    raise OSError("and so has the launcher")
+
+    def leave(self):
+        """End this process's part in the job: rank 0, by which all meet, is the last to go."""
+        if self.size == 1:
+            return
+        with _partners():
+            if not self.is_main:
+                self._add(_PARTING, 1)
+                return
+            self._parted += self.size - 1
+            began = time.monotonic()
+            while time.monotonic() - began < _PATIENCE:
+                if self._reached(_PARTING, self._parted):
+                    return
+
+    def _reached(self, key, count, seconds=0.05):
+        """Whether a counter of the job is, within some time, at ``count``."""
+        pause, end = 0.0005, time.monotonic() + seconds
+        while self._add(key, 0) < count:
+            if time.monotonic() > end:
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+        return True
+
+    def _add(self, key, number):
+        """Add to a counter of the job; returns where it is then."""
+        with _signals_held():
+            return self._store.add(key, number)
 
     def _exchange(self, function, *arguments):
         """Call one of Paddle's collectives when all are ready for it."""
         if not paddle.device.get_device().startswith("gpu"):
             self.wait()
-        with _partners():
+        with _partners(), _signals_held():
             function(*arguments)
 
     def check_same(self, value, what):
@@ -117,6 +156,20 @@ def _buckets(gradients):
 
 
 @contextlib.contextmanager
+def _signals_held():
+    """Let Ctrl-C and SIGTERM wait: Paddle takes a call that a signal falls into for a lost
+    connection."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def _partners():
     """Turn a broken connection to the other processes into an `InputError`."""
     try:
@@ -131,8 +184,10 @@ def _partners():
         ) from error
 
 
+@functools.cache
 def join_world():
-    """The `World` that the launcher's environment describes; joins it through fleet.
+    """The one `World` of this process, as the launcher's environment describes it; joins it
+    through fleet.
 
     Raises:
         InputError: the other processes cannot be reached.

@@ -93,8 +93,8 @@ class LossScaler:
             whether training can go on; not when even without scaling they are not finite.
         """
         if finite:
-            self.good += 1
-            if self.enabled and self.good >= self.patience:
+            self.good += self.enabled
+            if self.good >= self.patience:
                 self.scale, self.good = self.scale * 2, 0
             return True
         if self.scale <= 1.0:

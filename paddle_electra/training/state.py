@@ -5,15 +5,39 @@ that every command takes it), ``optimizer.safetensors`` and ``training.json``.  
 state to save: masks, samples, order and dropout are all keyed by (seed, step).
 """
 
-import shutil
+import contextlib
+import os
 from pathlib import Path
 
 from ..checkpoint import native
 from ..checkpoint.runs import checkpoint_folder, list_checkpoints
 from ..errors import InputError
-from ..files import atomic_directory, read_json, write_json
+from ..files import (
+    atomic_directory,
+    clean_up,
+    only_writer,
+    read_json,
+    remove_directory,
+    write_json,
+)
 
 OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
+
+
+def only_job(output, writes=True):
+    """The context in which no other job trains in the folder of a run: the processes of one may
+    outlive their killed launcher.  Rank 0 sees to it for all, before it looks at the checkpoints.
+
+    Args:
+        writes: is this job going to train?
+    Raises:
+        InputError: another one does, and does not end.
+    """
+    output, rank = Path(output), os.environ.get("PADDLE_TRAINER_ID", "0")
+    is_file = output.exists() and not output.is_dir()  # which is refused elsewhere
+    if not writes or rank != "0" or is_file:
+        return contextlib.nullcontext()
+    return only_writer(output)
 
 
 def save_checkpoint(
@@ -37,9 +61,8 @@ def rotate(output, keep):
     """Delete all but the newest ``keep`` checkpoints, and what killed saves left."""
     checkpoints = list_checkpoints(output)
     for _, folder in checkpoints[: max(0, len(checkpoints) - keep)]:
-        shutil.rmtree(folder)
-    for leftover in (Path(output) / "checkpoints").glob(".step-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        remove_directory(folder)
+    clean_up(Path(output) / "checkpoints")
 
 
 def read_training_state(folder, keys):
