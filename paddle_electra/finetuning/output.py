@@ -3,14 +3,13 @@
 import dataclasses
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
 from .. import config as settings
 from ..checkpoint import native
 from ..errors import InputError
-from ..files import disk_errors, read_json, write_json
+from ..files import clean_up, disk_errors, read_json, remove_directory, write_json
 from ..training.state import list_checkpoints
 from .options import COMMON, FinetuneOptions
 
@@ -150,9 +149,8 @@ def remove_checkpoints(output, keep=()):
     """Delete the training checkpoints of all steps but those in ``keep``."""
     for step, folder in list_checkpoints(output):
         if step not in keep:
-            shutil.rmtree(folder)
+            remove_directory(folder)
     root = Path(output) / "checkpoints"
-    for leftover in root.glob(".step-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    clean_up(root)
     if not keep and root.is_dir() and not any(root.iterdir()):
         root.rmdir()

@@ -123,7 +123,7 @@ class PretrainOptions:
     )
     layout: str = option(
         "auto",
-        "how examples of different lengths lie in a batch; auto: unpadded on a GPU, padded on a "
+        "how examples of different lengths lie in a batch; auto: unpadded on a GPU, packed on a "
         "CPU",
         ("auto", "padded", "packed", "unpadded"),
     )

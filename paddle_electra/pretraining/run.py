@@ -393,7 +393,7 @@ def _shown(values):
 
 
 def _choose_layout(name):
-    """ "auto" is what is fastest: no padding where there are kernels for it."""
+    """ "auto" is the fastest: unpadded where there are kernels for it, else packed."""
     if name != "auto":
         return name
-    return "unpadded" if paddle.device.get_device().startswith("gpu") else "padded"
+    return "unpadded" if paddle.device.get_device().startswith("gpu") else "packed"
