@@ -4,7 +4,7 @@ import paddle
 from paddle import nn
 
 from .encoder import glorot, truncated_normal
-from .kernels import LayerNorm, Linear, gelu
+from .kernels import LayerNorm, Linear, gelu, on_cpu
 
 
 class ReplacedTokenHead(nn.Layer):
@@ -37,6 +37,8 @@ class MaskedLanguageHead(nn.Layer):
 
     def forward(self, hidden, word_embeddings):
         hidden = self.layer_norm(gelu(self.dense(hidden)))
+        if not on_cpu(hidden):
+            return paddle.matmul(hidden, word_embeddings, transpose_y=True) + self.bias
         # The bias goes through the matrix product as one more column: adding it afterwards would
         # pass over (slots * vocabulary) numbers again, forward and backward.
         ones = paddle.ones([*hidden.shape[:-1], 1], hidden.dtype)

@@ -30,7 +30,8 @@ def reference():
         _enabled = before
 
 
-def _on_cpu(x):
+def on_cpu(x):
+    """Is ``x`` a float32 tensor on a CPU, outside of `reference` and of static graphs?"""
     return (
         _enabled
         and paddle.in_dynamic_mode()
@@ -39,13 +40,20 @@ def _on_cpu(x):
     )
 
 
-def _in_training(x):
-    return _on_cpu(x) and paddle.is_grad_enabled() and not x.stop_gradient
+def _in_training(*tensors):
+    """Are all of them to be differentiated, and is that ours to do?  Not where one is frozen."""
+    return (
+        on_cpu(tensors[0])
+        and paddle.is_grad_enabled()
+        and not any(tensor.stop_gradient for tensor in tensors)
+    )
 
 
 def linear(x, weight, bias):
     """x weight + bias for x (..., inputs), weight (inputs, outputs), bias (outputs,)."""
-    return _Linear.apply(x, weight, bias) if _in_training(x) else F.linear(x, weight, bias)
+    if _in_training(x, weight, bias):
+        return _Linear.apply(x, weight, bias)
+    return F.linear(x, weight, bias)
 
 
 def gelu(x):
@@ -53,7 +61,7 @@ def gelu(x):
     if _in_training(x):
         return _Gelu.apply(x)
     # The same bits without gradients, as recomputation needs.
-    return x * _normal_share(x) if _on_cpu(x) else F.gelu(x)
+    return x * _normal_share(x) if on_cpu(x) else F.gelu(x)
 
 
 def _normal_share(x):
@@ -63,7 +71,7 @@ def _normal_share(x):
 
 def layer_norm(x, weight, bias, epsilon):
     """Normalise the last axis to mean 0 and variance 1, times weight, plus bias."""
-    if _in_training(x):
+    if _in_training(x, weight, bias):
         return _LayerNorm.apply(x, weight, bias, epsilon)
     return F.layer_norm(x, weight.shape, weight, bias, epsilon)
 
@@ -75,7 +83,7 @@ def dropout(x, probability, training=True):
     """
     if not training or not probability:
         return x
-    return _Dropout.apply(x, probability) if _on_cpu(x) else F.dropout(x, probability)
+    return _Dropout.apply(x, probability) if on_cpu(x) else F.dropout(x, probability)
 
 
 def _column_sums(x):

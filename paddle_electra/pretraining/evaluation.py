@@ -41,7 +41,11 @@ def evaluate(trainer, stage, tokenizer, stopping=lambda: False):
 
 def describe(output, part, tokenizer):
     """`corrupted_sample` texts of the first examples of a batch, by their place in it."""
-    arrays = (part.input_ids, output.replaced_ids.numpy(), output.rtd_logits.numpy())
+    arrays = (
+        part.input_ids,
+        output.replaced_ids.numpy(),
+        output.rtd_logits.astype("float32").numpy(),
+    )
     original, replaced, logits = (array.reshape(-1) for array in arrays)
     found = {}
     for row in np.argsort(part.places)[:SAMPLES]:

@@ -83,6 +83,24 @@ def fingerprint(datasets):
     return hashlib.sha256(json.dumps(sums, sort_keys=True).encode("ascii")).hexdigest()
 
 
+# Where a process finds and puts things is its own affair.
+_OWN = {"data", "long_data", "init_from", "output", "hparams", "device", "probe", "visualdl"}
+
+
+def shared_settings(options):
+    """The options, as text, that all processes of a job must have in common."""
+    values = {key: value for key, value in to_dict(options).items() if key not in _OWN}
+    return json.dumps(values, sort_keys=True)
+
+
+def weights_digest(model):
+    """A hash of all parameters."""
+    digest = hashlib.blake2b()
+    for parameter in model.parameters():
+        digest.update(parameter.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def save_settings(output, options, datasets):
     """Write the run's settings beside its output, with hashes of vocabulary and shards."""
     settings = {

@@ -17,6 +17,8 @@ NO_EFFECT = {
 
 _PLACES = "every file of a run lies in its output folder"
 REFUSED = {
+    "electric_objective": (False, "it is of a later model, Electric"),
+    "two_tower_generator": (False, "it is of a later model, Electric"),
     "debug": (False, "to try things out, use dry_run, or give small sizes and few num_train_steps"),
     "model_dir": (None, _PLACES),
     "results_txt": (None, _PLACES),

@@ -26,7 +26,14 @@ from ..training.peak import matrix_product_rate
 from ..training.precision import DTYPES, Precision
 from .batches import prefetch
 from .evaluation import evaluate
-from .identity import SETTINGS, check_settings, fingerprint, save_settings
+from .identity import (
+    SETTINGS,
+    check_settings,
+    fingerprint,
+    save_settings,
+    shared_settings,
+    weights_digest,
+)
 from .probe import check_probe, run_probe
 from .samples import FOLDER as SAMPLES
 from .samples import write_samples
@@ -82,6 +89,7 @@ class Run:
         if not options.dry_run:
             check_settings(self.output, options, datasets)
         self.world = join_world()
+        self.world.check_same(shared_settings(options), "the command")
         self.world.check_same(fingerprint(datasets), "the shards")
         self.world.check_same(str([step for step, _ in list_checkpoints(self.output)]), "the run")
         self.stages = make_stages(
@@ -93,6 +101,7 @@ class Run:
         self.pending = []  # what is due at this step and not done
         self.trainer = self._make_trainer(start)
         self.model = self.trainer.model
+        self.world.check_same(weights_digest(self.model), "the weights to begin with")
         self.log = None
         self.received = []
         self.saved_at = self.clock = time.monotonic()
@@ -139,7 +148,9 @@ class Run:
         moments, saved = state.read_training_state(folder, keys)
         trainer.optimizer.load_moments(moments, folder)
         trainer.scaler.load(saved["scaler"])
-        self.sums, self.totals, self.pending = (saved[key] for key in keys[:3])
+        self.sums, self.totals, pending = (saved[key] for key in keys[:3])
+        wanted = {EVALUATION: self.options.do_eval, PROBE: self.probe is not None}
+        self.pending = [kind for kind in pending if wanted.get(kind)]
         return trainer
 
     def _say(self, text):
@@ -340,6 +351,11 @@ class Run:
                 bar.write(f"step {self.step}: probe {_shown(scores)}")
             except KeyboardInterrupt:
                 done = False
+            except InputError as error:
+                if not self.step:  # a mistake that shows before any work is lost
+                    raise
+                bar.write(f"step {self.step}: {error}; training goes on")
+        self.world.wait()
         return not any(self.world.gather(not done))
 
     def _time_to_save(self):

@@ -32,19 +32,27 @@ def model_config(options, dataset):
     overrides = dict(options.model_hparam_overrides or {})
     if overrides.pop("hidden_act", "gelu") != "gelu":
         raise InputError("model_hparam_overrides: hidden_act: only gelu is there")
-    values = {**config.to_dict(), **_generator_sizes(options, config), **overrides}
+    # The generator's sizes follow from the discriminator's, unless they are overridden themselves.
+    config = _overridden(config, overrides)
+    config = ElectraConfig.from_dict({**config.to_dict(), **generator_sizes(options, config)})
+    return _overridden(config, overrides)
+
+
+def _overridden(config, overrides):
+    values = {**config.to_dict(), **overrides}
     return ElectraConfig.from_dict(values, "--model-hparam-overrides")
 
 
-def _generator_sizes(options, config):
-    """The sizes of the generator that follow from options and the discriminator's."""
+def generator_sizes(options, config):
+    """The sizes of the generator that follow from options and the discriminator's (original:
+    `get_generator_config`); none where they say nothing."""
     if shares_encoder(options):
         return shared_sizes(config)
-    sizes = {
-        "generator_num_hidden_layers": max(
-            1, int(options.generator_layers * config.num_hidden_layers)
+    sizes = {}
+    if options.generator_layers != 1.0 or config.generator_num_hidden_layers < 1:
+        sizes["generator_num_hidden_layers"] = max(
+            1, round(options.generator_layers * config.num_hidden_layers)
         )
-    }
     if options.generator_hidden_size is not None:
         sizes |= generator_width(options.generator_hidden_size, config.hidden_size)
     return sizes
@@ -67,7 +75,7 @@ def shared_sizes(config):
 
 def generator_width(given, discriminator_width):
     """Sizes of a generator of ``given`` units, or of that share of the discriminator's if <= 1."""
-    units = int(given * discriminator_width) if given <= 1 else int(given)
+    units = round(given * discriminator_width) if given <= 1 else int(given)
     return {
         "generator_hidden_size": units,
         "generator_intermediate_size": 4 * units,
@@ -112,6 +120,11 @@ def check_statements(options, dataset):
                 f"--{name.replace('_', '-')} {said}: the shards in {dataset.folder} have "
                 f"{name} {found}; leave it out, or build other shards"
             )
+    check_words(options, dataset)
+
+
+def check_words(options, dataset):
+    """Raise `InputError` if whole words are to be masked and the shards do not know them."""
     if options.mask_whole_words and dataset.meta.get("segmenter", "none") == "none":
         raise InputError(
             f"--mask-whole-words: the shards in {dataset.folder} do not know words; build them "

@@ -3,7 +3,7 @@
 from ..errors import InputError
 from .batches import BatchMaker
 from .order import ExampleOrder
-from .settings import check_statements
+from .settings import check_statements, check_words
 from .shards import ShardDataset
 
 
@@ -69,6 +69,7 @@ def read_datasets(options):
     if options.long_data is not None:
         datasets.append(ShardDataset(options.long_data))
         datasets[1].check_vocabulary(datasets[0].vocab_fingerprint)
+        check_words(options, datasets[1])
     for dataset in datasets:
         dataset.verify()
     return datasets

@@ -50,21 +50,23 @@ class Trainer:
 
     def _backward(self, part, slots, tokens):
         """Add a `MicroBatch`'s gradients, the generator's before the discriminator's activations
-        take their place in memory.  Returns its losses."""
+        take their place in memory.
+
+        Returns:
+            (mlm_loss, discriminator_loss), tensors: to ask for their values would wait for the GPU.
+        """
         arrays = {name: paddle.to_tensor(getattr(part, name)) for name in _ARRAYS}
         layout = part.layout()
         with self.precision.autocast():
             mlm = self.model.generate(**arrays, layout=layout, denominator=slots)
         self._differentiate(mlm.loss, self.options.gen_weight)
-        replaced_ids, mlm_loss = mlm.replaced_ids, float(mlm.loss)
+        replaced_ids, mlm_loss = mlm.replaced_ids, mlm.loss.detach()
         del mlm  # its logits are large
         ids, types = arrays["input_ids"], arrays["token_type_ids"]
         with self.precision.autocast():
             rtd = self.model.discriminate(ids, replaced_ids, types, layout, tokens)
         self._differentiate(rtd.loss, self.options.disc_weight)
-        losses = mlm_loss, float(rtd.loss)
-        weighted = self.options.gen_weight * losses[0] + self.options.disc_weight * losses[1]
-        return dict(zip(LOSSES, (weighted, *losses), strict=True))
+        return mlm_loss, rtd.loss.detach()
 
     def _differentiate(self, loss, weight):
         if not loss.stop_gradient:  # as without a generator, or without slots
@@ -84,7 +86,7 @@ class Trainer:
             "flops"} of all processes, or None if unfinished.
         """
         slots, tokens, stop = self.world.sum([batch.slots, batch.tokens, stopping()])
-        totals = dict.fromkeys(LOSSES, 0.0)
+        losses = []
         for number, part in enumerate(batch.parts):
             if number:
                 (stop,) = self.world.sum([stopping()])
@@ -93,9 +95,11 @@ class Trainer:
                 return None
             # Dropout is keyed by seed, step and part: nothing random needs saving.
             paddle.seed(_hash(self.options.seed, batch.step, part.number))
-            for name, value in self._backward(part, slots, tokens).items():
-                totals[name] += value
+            losses.append(self._backward(part, slots, tokens))
         self.world.sum_gradients(self.parameters)
+        mlm_loss, rtd_loss = (sum(map(float, column)) for column in zip(*losses, strict=True))
+        loss = self.options.gen_weight * mlm_loss + self.options.disc_weight * rtd_loss
+        totals = dict(zip(LOSSES, (loss, mlm_loss, rtd_loss), strict=True))
         totals["places"] = batch.size
         totals["flops"] = self.model.training_flops(batch.lengths, batch.slots)
         sums = self.world.sum(totals.values())

@@ -13,7 +13,7 @@ from ..checkpoint.report import summary
 from ..errors import InputError
 from ..modeling.config import SIZES
 from ..text.tokenizer import ElectraTokenizer
-from .settings import generator_width, shared_sizes, shares_encoder
+from .settings import generator_sizes, shared_sizes, shares_encoder
 
 _OWN_SIZES = ("embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
 _NOT_FROM_A_CHECKPOINT = ("model_hparam_overrides", "untied_generator_embeddings")
@@ -83,14 +83,11 @@ def _generator_changes(start, options):
     """
     if shares_encoder(options):
         return shared_sizes(start.config)
-    given = options.generator_hidden_size
-    if given is None:
-        return {}
-    sizes = generator_width(given, start.config.hidden_size)
-    width = sizes["generator_hidden_size"]
-    if start.generator is not None and width != start.config.generator_hidden_size:
-        _refuse(options, "generator_hidden_size", width, start.config)
-    return {} if start.generator is not None else sizes
+    sizes = generator_sizes(options, start.config)
+    for name, value in sizes.items():
+        if start.generator is not None and value != getattr(start.config, name):
+            _refuse(options, name, value, start.config)
+    return sizes
 
 
 def _refuse(options, name, given, config):

@@ -47,7 +47,8 @@ class World:
     @property
     def is_deserted(self):
         """Has the launcher of this job been killed?  Then nobody else would end it."""
-        return self.size > 1 and os.getppid() != self._parent
+        launched = "PADDLE_LOG_DIR" in os.environ  # and not started by hand
+        return self.size > 1 and launched and os.getppid() != self._parent
 
     def sum(self, numbers):
         """The element-wise sums, as floats, of a list of numbers of every rank."""
@@ -60,11 +61,11 @@ class World:
     @paddle.no_grad()
     def sum_gradients(self, parameters):
         """Replace every gradient by its sum over the ranks, in buckets; missing ones are zeros."""
-        if self.size == 1:
-            return
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = paddle.zeros_like(parameter)
+        if self.size == 1:
+            return
         for bucket in _buckets([parameter.grad for parameter in parameters]):
             flat = paddle.concat([gradient.flatten() for gradient in bucket])
             self._exchange(dist.all_reduce, flat)

@@ -77,5 +77,11 @@ def read_training_state(folder, keys):
     for name in (OPTIMIZER, TRAINING):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; a run cannot be resumed from here")
-    saved = read_json(folder / TRAINING, keys=("step", *keys))
+    saved = read_json(folder / TRAINING, keys=("step",))
+    for key in keys:
+        if key not in saved:
+            raise InputError(
+                f"{folder / TRAINING}: {key!r} is missing: made by an earlier version, or changed; "
+                f"a run cannot be resumed from here. Give it as --init-from of another --output"
+            )
     return native.read_tensors(folder / OPTIMIZER), saved

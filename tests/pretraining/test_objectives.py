@@ -192,7 +192,7 @@ def test_shards_of_another_vocabulary_are_no_second_stage(shards, tmp_path):
 
 def test_whole_words_are_masked(tmp_path):
     words = build_shards(tmp_path, "words", CHARACTERS, segmenter="small_run:pairs")
-    run = pretraining.Run(options(words, tmp_path / "run", mask_whole_words=True))
+    run = pretraining.Run(options(words, tmp_path / "run", mask_whole_words=True, layout="padded"))
     (part,) = run.stages[0].batch(0).parts
     masked = np.zeros(part.input_ids.size, bool)
     masked[part.masked_positions] = True
