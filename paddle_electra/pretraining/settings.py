@@ -34,8 +34,9 @@ def model_config(options, dataset):
         raise InputError("model_hparam_overrides: hidden_act: only gelu is there")
     # The generator's sizes follow from the discriminator's, unless they are overridden themselves.
     config = _overridden(config, overrides)
-    config = ElectraConfig.from_dict({**config.to_dict(), **generator_sizes(options, config)})
-    return _overridden(config, overrides)
+    follow = {"generator_num_hidden_layers": config.num_hidden_layers}
+    follow |= generator_sizes(options, config)
+    return _overridden(dataclasses.replace(config, **follow), overrides)
 
 
 def _overridden(config, overrides):
@@ -49,7 +50,7 @@ def generator_sizes(options, config):
     if shares_encoder(options):
         return shared_sizes(config)
     sizes = {}
-    if options.generator_layers != 1.0 or config.generator_num_hidden_layers < 1:
+    if options.generator_layers != 1.0:
         sizes["generator_num_hidden_layers"] = max(
             1, round(options.generator_layers * config.num_hidden_layers)
         )

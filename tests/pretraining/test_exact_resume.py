@@ -264,10 +264,13 @@ def test_signals_do_not_fall_into_calls_of_the_store():
 
 
 def test_a_killed_launcher_is_noticed(monkeypatch):
+    monkeypatch.setenv("PADDLE_LOG_DIR", "log")  # as the launcher does
     launched, alone = World(0, 2, Store()), World()
     assert not launched.is_deserted
     monkeypatch.setattr(os, "getppid", lambda: 1)
     assert launched.is_deserted and not alone.is_deserted
+    monkeypatch.delenv("PADDLE_LOG_DIR")
+    assert not launched.is_deserted  # started by hand: its shell may end
 
 
 def job(shards, output, name, processes=2, fault=None, **changes):

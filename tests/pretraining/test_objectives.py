@@ -99,6 +99,19 @@ def test_one_encoder_for_both(shards, tmp_path):
     assert_one_encoder(loaded)
 
 
+def test_layers_are_those_of_both_networks(shards, tmp_path):
+    overrides = {"num_hidden_layers": 3}
+    config = pretraining.Run(options(shards, tmp_path / "run")).config
+    assert (config.num_hidden_layers, config.generator_num_hidden_layers) == (2, 2)
+    given = options(shards, tmp_path / "run", model_hparam_overrides=overrides)
+    config = pretraining.Run(given).config
+    assert (config.num_hidden_layers, config.generator_num_hidden_layers) == (3, 3)
+    both = {**overrides, "hidden_size": 64, "generator_num_hidden_layers": 1}
+    changes = {"model_hparam_overrides": both, "generator_hidden_size": 0.33333}
+    config = pretraining.Run(options(shards, tmp_path / "run", **changes)).config
+    assert (config.generator_num_hidden_layers, config.generator_hidden_size) == (1, 21)
+
+
 def assert_one_encoder(loaded):
     name = "electra.layers.1.intermediate.weight"
     np.testing.assert_array_equal(loaded.discriminator[name], loaded.generator[name])
