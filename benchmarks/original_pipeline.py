@@ -13,6 +13,8 @@ import unicodedata
 
 from crc32c import crc32c
 
+from paddle_electra.checkpoint.sstable import varint
+
 CLS, SEP, UNK = "[CLS]", "[SEP]", "[UNK]"
 LONGEST_WORD = 200
 
@@ -194,15 +196,6 @@ class ListBuilder:
         for numbers in (ids, mask, types):
             numbers += [0] * (self._max_length - len(numbers))
         return ids, mask, types
-
-
-def varint(number):
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def field(number, content):

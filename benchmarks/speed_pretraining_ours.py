@@ -3,7 +3,7 @@
 import contextlib
 
 from speed_pretraining_data import SEED, Examples, Skipped
-from speed_pretraining_paddle import device_peak, operators, products
+from speed_pretraining_paddle import OnPaddle
 
 from paddle_electra.config import from_dict
 from paddle_electra.errors import InputError
@@ -16,7 +16,7 @@ from paddle_electra.training.device import choose_attention, choose_device
 from paddle_electra.training.parallel import join_world
 
 
-class Ours:
+class Ours(OnPaddle):
     """One process of a pretraining run.
 
     Args:
@@ -67,15 +67,3 @@ class Ours:
             "tokens": values["tokens"],
             "flops": values["flops"],
         }
-
-    def ceiling(self, shapes):
-        """See `speed_pretraining_paddle.products`."""
-        return products(shapes, self.settings.precision)
-
-    def peak(self):
-        """See `speed_pretraining_paddle.device_peak`."""
-        return device_peak()
-
-    def profile(self, steps):
-        """See `speed_pretraining_paddle.operators`."""
-        return operators(self.step, steps)

@@ -67,3 +67,19 @@ def _add_own_times(node, found):
     entry[0] += whole - below
     entry[1] += 1
     return whole
+
+
+class OnPaddle:
+    """What contestants on Paddle have in common; they have ``settings`` and ``step``."""
+
+    def ceiling(self, shapes):
+        """See `products`."""
+        return products(shapes, self.settings.precision)
+
+    def peak(self):
+        """See `device_peak`."""
+        return device_peak()
+
+    def profile(self, steps):
+        """See `operators`."""
+        return operators(self.step, steps)

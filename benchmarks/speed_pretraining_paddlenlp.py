@@ -6,12 +6,12 @@ with clipping, the rate of a linear warm-up.  Only the examples and their masks 
 
 import paddle
 from speed_pretraining_data import Examples, Skipped
-from speed_pretraining_paddle import DTYPES, device_peak, operators, products
+from speed_pretraining_paddle import DTYPES, OnPaddle
 
 from paddle_electra.modeling import flops
 
 
-class PaddleNLP:
+class PaddleNLP(OnPaddle):
     """`ElectraForTotalPretraining`, in one process.
 
     Its class makes the generator as large as the discriminator; here it gets one of our sizes,
@@ -99,18 +99,6 @@ class PaddleNLP:
             return float(self.criterion(*outputs))
         finally:
             self.criterion.disc_weight = weight
-
-    def ceiling(self, shapes):
-        """See `speed_pretraining_paddle.products`."""
-        return products(shapes, self.settings.precision)
-
-    def peak(self):
-        """See `speed_pretraining_paddle.device_peak`."""
-        return device_peak()
-
-    def profile(self, steps):
-        """See `speed_pretraining_paddle.operators`."""
-        return operators(self.step, steps)
 
 
 def _config(transformers, sizes):

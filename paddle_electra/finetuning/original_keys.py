@@ -4,19 +4,13 @@ import dataclasses
 
 from ..errors import InputError
 from ..modeling.config import SIZES
+from ..original_keys import PLACES, TPU_KEYS
 
 ALIASES = {"task_names": "task"}
 
-_TPU = "there is no TPU here; the processor or GPU is found by itself"
 _SAVES = "a run saves after each epoch and every --save-minutes"
 NO_EFFECT = {
-    "use_tpu": _TPU,
-    "num_tpu_cores": _TPU,
-    "tpu_job_name": _TPU,
-    "tpu_name": _TPU,
-    "tpu_zone": _TPU,
-    "gcp_project": _TPU,
-    "iterations_per_loop": _TPU,
+    **TPU_KEYS,
     "save_checkpoints_steps": _SAVES,
     "use_tfrecords_if_existing": "features are kept in --feature-cache and made anew when needed",
     "predict_batch_size": "predictions are made in batches of eval_batch_size",
@@ -24,7 +18,6 @@ NO_EFFECT = {
     "qa_na_threshold": "it is for SQuAD 2.0's file of test answers, which is not written",
 }
 
-_PLACES = "every file of a run lies in its output folder"
 REFUSED = {
     "debug": (False, "to try things out, give small files and --init random"),
     "preprocessed_data_dir": (None, "features are kept in --feature-cache"),
@@ -33,7 +26,7 @@ REFUSED = {
             *("model_dir", "results_txt", "results_pkl", "qa_eval_file", "qa_preds_file"),
             *("qa_na_file", "test_predictions"),
         ),
-        (None, _PLACES),
+        (None, PLACES),
     ),
     "raw_data_dir": (None, "the folder of the task's files is --data, or follows from --data-dir"),
     "data_dir": (None, "it is the flag --data-dir of run-finetuning, --data of finetune"),

@@ -108,14 +108,17 @@ class Unpadded:
 
 def _groups(lengths):
     start = first = 0
-    for number in range(1, len(lengths) + 1):
-        inside = lengths[first:number]
-        if number < len(lengths):
-            longest = max(*inside, lengths[number])
-            if min(*inside, lengths[number]) >= ALIKE * longest:
+    shortest = longest = lengths[0]
+    for number, length in enumerate([*lengths[1:], None], 1):
+        if length is not None:
+            low, high = min(shortest, length), max(longest, length)
+            if low >= ALIKE * high:
+                shortest, longest = low, high
                 continue
+        inside = lengths[first:number]
         yield _group(start, inside)
         start, first = start + sum(inside), number
+        shortest = longest = length
 
 
 def _group(start, lengths):

@@ -5,9 +5,9 @@ own, in whatever process and on whatever machine: the shards are the same, byte 
 number of processes, and those of all parts together are those of one build.
 """
 
+import functools
 import os
 import re
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ..progress import progress_bar
 from ..text.corpus import expand_inputs
 from ..text.segmenters import load_segmenter, segmenter_version
 from ..text.tokenizer import ElectraTokenizer
-from . import duplicates, shard_folder, shards, statistics
+from . import duplicates, shard_folder, shards
 from .plan import describe_files, plan_units
 from .pool import run_units
 from .units import UnitBuilder
@@ -53,19 +53,11 @@ def build_from_files(options, paths):
     load_segmenter(options.segmenter)
     tokenizer = ElectraTokenizer(options.vocab, options.do_lower_case)
     build = _describe_build(options, files, tokenizer)
-    if shard_folder.prepare(folder, build, options.overwrite, "data build"):
-        print(f"{folder}: already built")
-    else:
-        tokenizer.save(folder)
-        try:
-            _build_shards(folder, build, files, part, options.processes or _cores())
-        except KeyboardInterrupt:
-            print(f"{folder}: stopped; the same command goes on from here", file=sys.stderr)
-            raise
-    dataset = shards.ShardDataset(folder)
-    shard_folder.remove_traces(folder)
-    print(statistics.describe(dataset.meta))
-    return dataset
+    processes = options.processes or _cores()
+    work = functools.partial(_build_shards, folder, build, files, part, processes)
+    return shard_folder.fill(
+        folder, build, options.overwrite, "data build", tokenizer, work, "built"
+    )
 
 
 def parse_part(text):

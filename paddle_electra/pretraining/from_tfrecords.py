@@ -4,6 +4,7 @@ Small files go together, each group becomes one shard; what was stopped is conti
 are kept exactly, those of HFL with an empty first segment too; only the padding goes.
 """
 
+import functools
 import glob
 import re
 import sys
@@ -16,7 +17,7 @@ from ..errors import InputError
 from ..files import write_json
 from ..progress import progress_bar
 from ..text.tokenizer import ElectraTokenizer
-from . import shard_folder, shards, statistics
+from . import shard_folder, shards
 from .plan import check_unchanged, describe_files
 from .tfrecords import read_records
 
@@ -99,19 +100,10 @@ def convert_tfrecords(files, vocab, do_lower_case, output, overwrite=False):
         "do_lower_case": tokenizer.do_lower_case,
         "inputs": [file._asdict() for file in described],
     }
-    if shard_folder.prepare(folder, build, overwrite, "data from-tfrecords"):
-        print(f"{folder}: already converted")
-    else:
-        tokenizer.save(folder)
-        try:
-            _convert(folder, build, described, tokenizer)
-        except KeyboardInterrupt:
-            print(f"{folder}: stopped; the same command goes on from here", file=sys.stderr)
-            raise
-    dataset = shards.ShardDataset(folder)
-    shard_folder.remove_traces(folder)
-    print(statistics.describe(dataset.meta))
-    return dataset
+    work = functools.partial(_convert, folder, build, described, tokenizer)
+    return shard_folder.fill(
+        folder, build, overwrite, "data from-tfrecords", tokenizer, work, "converted"
+    )
 
 
 def _first_record(files):

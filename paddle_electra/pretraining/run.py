@@ -89,9 +89,10 @@ class Run:
         if not options.dry_run:
             check_settings(self.output, options, datasets)
         self.world = join_world()
-        self.world.check_same(shared_settings(options), "the command")
-        self.world.check_same(fingerprint(datasets), "the shards")
-        self.world.check_same(str([step for step, _ in list_checkpoints(self.output)]), "the run")
+        self.world.check_same(lambda: shared_settings(options), "the command")
+        self.world.check_same(lambda: fingerprint(datasets), "the shards")
+        steps = [step for step, _ in list_checkpoints(self.output)]
+        self.world.check_same(lambda: str(steps), "the run")
         self.stages = make_stages(
             datasets, options, self.world, self.tokenizer, _choose_layout(options.layout)
         )
@@ -101,7 +102,7 @@ class Run:
         self.pending = []  # what is due at this step and not done
         self.trainer = self._make_trainer(start)
         self.model = self.trainer.model
-        self.world.check_same(weights_digest(self.model), "the weights to begin with")
+        self.world.check_same(lambda: weights_digest(self.model), "the weights to begin with")
         self.log = None
         self.received = []
         self.saved_at = self.clock = time.monotonic()

@@ -5,6 +5,7 @@ the finished ones and goes on with the others.  dataset.json is written last.
 """
 
 import shutil
+import sys
 from pathlib import Path
 
 from ..errors import InputError
@@ -66,6 +67,35 @@ def prepare(folder, build, overwrite, command):
             raise InputError(f"{folder}: not empty, and not made by {command}; choose another")
     write_json(folder / shards.BUILD_FILE, build)
     return False
+
+
+def fill(folder, build, overwrite, command, tokenizer, work, done):
+    """Make the shards of a folder, unless they are there, and print their statistics.
+
+    Args:
+        folder, build, overwrite, command: see `prepare`.
+        tokenizer: whose vocabulary goes beside the shards.
+        work: called to make the shards that are missing and to write the description.
+        done: what to call shards that are there, such as "built".
+    Returns:
+        the `ShardDataset`.
+    Raises:
+        InputError: see `prepare`, and what ``work`` raises.
+    """
+    folder = Path(folder)
+    if prepare(folder, build, overwrite, command):
+        print(f"{folder}: already {done}")
+    else:
+        tokenizer.save(folder)
+        try:
+            work()
+        except KeyboardInterrupt:
+            print(f"{folder}: stopped; the same command goes on from here", file=sys.stderr)
+            raise
+    dataset = shards.ShardDataset(folder)
+    remove_traces(folder)
+    print(statistics.describe(dataset.meta))
+    return dataset
 
 
 def difference_of(old, new):

@@ -36,17 +36,10 @@ class Trainer:
             encoder.use_recompute(options.recompute)
         model.train()
 
-    def forward(self, part, slots=None, tokens=None):
+    def forward(self, part):
         """The `PretrainingOutput` of a `MicroBatch`; see `ElectraForPreTraining.forward`."""
-        arrays = {name: paddle.to_tensor(getattr(part, name)) for name in _ARRAYS}
         with self.precision.autocast():
-            return self.model(
-                **arrays,
-                attention_mask=None,
-                layout=part.layout(),
-                mlm_denominator=slots,
-                discriminator_denominator=tokens,
-            )
+            return self.model(**_tensors(part), attention_mask=None, layout=part.layout())
 
     def _backward(self, part, slots, tokens):
         """Add a `MicroBatch`'s gradients, the generator's before the discriminator's activations
@@ -55,14 +48,13 @@ class Trainer:
         Returns:
             (mlm_loss, discriminator_loss), tensors: to ask for their values would wait for the GPU.
         """
-        arrays = {name: paddle.to_tensor(getattr(part, name)) for name in _ARRAYS}
-        layout = part.layout()
+        tensors, layout = _tensors(part), part.layout()
         with self.precision.autocast():
-            mlm = self.model.generate(**arrays, layout=layout, denominator=slots)
+            mlm = self.model.generate(**tensors, layout=layout, denominator=slots)
         self._differentiate(mlm.loss, self.options.gen_weight)
         replaced_ids, mlm_loss = mlm.replaced_ids, mlm.loss.detach()
         del mlm  # its logits are large
-        ids, types = arrays["input_ids"], arrays["token_type_ids"]
+        ids, types = tensors["input_ids"], tensors["token_type_ids"]
         with self.precision.autocast():
             rtd = self.model.discriminate(ids, replaced_ids, types, layout, tokens)
         self._differentiate(rtd.loss, self.options.disc_weight)
@@ -146,6 +138,11 @@ class Trainer:
             self.options.num_warmup_steps,
             self.options.lr_decay_power,
         )
+
+
+def _tensors(part):
+    """What the model takes of a `MicroBatch`, besides its layout."""
+    return {name: paddle.to_tensor(getattr(part, name)) for name in _ARRAYS}
 
 
 def _hash(*numbers):

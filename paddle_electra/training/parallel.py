@@ -133,9 +133,11 @@ class World:
         with _partners(), _signals_held():
             function(*arguments)
 
-    def check_same(self, value, what):
-        """Raise `InputError` if ``value`` is not the same text on every rank."""
-        values = self.gather(value)
+    def check_same(self, make, what):
+        """Raise `InputError` if ``make()``, a text, is not the same on every rank."""
+        if self.size == 1:
+            return
+        values = self.gather(make())
         for rank, other in enumerate(values):
             if other != values[0]:
                 raise InputError(

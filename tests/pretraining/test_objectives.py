@@ -28,7 +28,7 @@ def options(shards, output, **changes):
 
 
 def train(shards, output, **changes):
-    """The train and eval entries of a run that is stopped half-way and continued."""
+    """The train and eval entries of a run."""
     pretraining.run(options(shards, output, **changes))
     found = entries(output)
     return (
@@ -79,7 +79,6 @@ def test_every_objective_learns_and_resumes(shards, tmp_path, kind, monkeypatch)
     ours, whole = checkpoint.load(output), checkpoint.load(tmp_path / "whole")
     if kind == "uniform":
         assert ours.generator is None and whole.generator is None
-        ours = whole = None
     else:
         same_weights(ours, whole)
 
