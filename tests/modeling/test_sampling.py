@@ -80,6 +80,18 @@ def test_kernels_give_paddles_values_and_gradients(function, inputs):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("frozen", [0, 1])
+@pytest.mark.parametrize("make", [lambda: kernels.Linear(8, 12), lambda: kernels.LayerNorm(8)])
+def test_a_frozen_weight_gets_no_gradient_and_stops_none(make, frozen):
+    layer = make()
+    parameters = [layer.weight, layer.bias]
+    parameters[frozen].stop_gradient = True
+    x = paddle.to_tensor(arrays((5, 8))[0], stop_gradient=False)
+    layer(x).sum().backward()
+    assert x.grad is not None and parameters[1 - frozen].grad is not None
+    assert parameters[frozen].grad is None
+
+
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
 def test_dropout_drops_scales_and_differentiates(probability):
     paddle.seed(3)

@@ -219,6 +219,22 @@ def test_whole_words_are_masked(tmp_path):
     assert entries(tmp_path / "run")
 
 
+def test_a_second_stage_without_words_is_refused(tmp_path):
+    words = build_shards(tmp_path, "words", CHARACTERS, segmenter="small_run:pairs")
+    plain = build_shards(tmp_path, "plain", CHARACTERS)
+    changes = {"mask_whole_words": True, "long_data": str(plain), "long_data_from": 6}
+    assert "plain do not know words" in refused(words, tmp_path / "run", **changes)
+
+
+def test_a_run_that_waits_for_a_probe_goes_on_without_it(shards, tmp_path):
+    probe = {"task": "chnsenticorp", "data": str(tmp_path)}
+    run = pretraining.Run(options(shards, tmp_path / "run", probe=probe))
+    with pytest.raises(InputError, match="probe of"):  # there are no files of the task
+        run.train()
+    train(shards, tmp_path / "run")
+    assert entries(tmp_path / "run")[-1]["step"] == 12
+
+
 @pytest.mark.parametrize("layout", ["packed", "unpadded"])
 def test_a_whole_run_in_another_layout(shards, tmp_path, layout):
     quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
