@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 from record import header  # noqa: E402
 
 from paddle_electra.finetuning.questions import read_questions  # noqa: E402
-from paddle_electra.finetuning.windows import Featurizer, locate  # noqa: E402
 from paddle_electra.text.tokenizer import ElectraTokenizer  # noqa: E402
+from paddle_electra.text.windows import Featurizer, locate  # noqa: E402
 
 MOST_LISTED = 20
 

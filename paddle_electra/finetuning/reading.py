@@ -10,10 +10,10 @@ import paddle.nn.functional as F
 
 from ..files import write_json
 from ..modeling.reading import ElectraForQuestionAnswering
+from ..text.answers import Outputs, best_answers, group_by_question
+from ..text.windows import Featurizer
 from . import reading_scores, window_cache
-from .answers import Outputs, best_answers, group_by_question
 from .padding import padded_length
-from .windows import Featurizer
 
 
 class ReadingComprehension:

@@ -8,8 +8,8 @@ import json
 
 import numpy as np
 
+from ..text.windows import Document, Window, split_words
 from .cache import join, pieces
-from .windows import Document, Window, split_words
 
 _NUMBERS = ("question", "number", "first", "length", "start", "end", "is_impossible")
 

@@ -7,6 +7,7 @@ from .. import checkpoint as checkpoints
 from ..checkpoint import native
 from ..errors import InputError
 from ..files import sha256
+from ..inference.networks import Networks
 from ..inference.predictor import Predictor
 from ..modeling.electra import ElectraForSequenceClassification
 
@@ -84,9 +85,13 @@ def _with_new_head(predictor, num_classes):
         "trained one",
         stacklevel=2,
     )
-    network = ElectraForSequenceClassification(predictor.config, num_classes)
-    network.electra = predictor.network
-    return Predictor(network, predictor.config, predictor.tokenizer, list(range(num_classes)))
+    labels = list(range(num_classes))
+    task = {"kind": "seq-cls", "labels": labels, "num_classes": num_classes}
+    networks = Networks(predictor.networks.checkpoint._replace(task=task))
+    network = ElectraForSequenceClassification(networks.config, num_classes)
+    network.electra = predictor.networks.layer("encoder").electra
+    networks.put("task", network)
+    return Predictor(networks, predictor.tokenizer)
 
 
 def _labels_from_map(label_map, classes):

@@ -52,7 +52,8 @@ class ElectraModule(RunModule, paddle.nn.Layer):
         manifest.verify(self.directory)
         self.task = normalize_task(task)
         self.predictor = self._load_predictor(load_checkpoint, label_map, num_classes)
-        self.network = self.predictor.network
+        head = self.predictor.labels is not None
+        self.network = self.predictor.networks.layer("task" if head else "encoder")
         self.label_map = dict(enumerate(self.predictor.labels or ())) or None
         self.num_classes = len(self.predictor.labels or ()) or num_classes
         self.eval()

@@ -14,11 +14,11 @@ from safetensors.numpy import load_file
 from paddle_electra.cli import main
 from paddle_electra.errors import InputError
 from paddle_electra.finetuning import reading_scores
-from paddle_electra.finetuning.answers import Outputs, basic_tokens, best_answers, project
 from paddle_electra.finetuning.questions import Answer, Question, read_questions
 from paddle_electra.finetuning.run import run
-from paddle_electra.finetuning.windows import Featurizer, locate, most_context, split_words
+from paddle_electra.text.answers import Outputs, basic_tokens, best_answers, project
 from paddle_electra.text.tokenizer import ElectraTokenizer
+from paddle_electra.text.windows import Featurizer, locate, most_context, split_words
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTEXT = "北京在中国，1998年的北京ABC大学很大。"
@@ -365,11 +365,3 @@ def test_questions_without_an_answer_are_not_scored(options, reading_data, capsy
             item |= {"answers": [], "is_impossible": True}
     write(reading_data / "dev.json", content)
     assert "f1" not in run(options("none", **given, keep="best"))["dev"]
-
-
-def test_a_reading_model_is_no_classifier(options, reading_data, tmp_path, capsys):
-    given = {"task": "cmrc2018", "data": str(reading_data), "num_train_epochs": 0.1}
-    run(options("out", **given, beam_size=2))
-    line = f"module build --model {tmp_path}/out --name any-model --output {tmp_path}/modules"
-    assert main(line.split()) == 2
-    assert "its task is of kind 'qa'" in capsys.readouterr().err

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from paddle_electra.finetuning import answers, reading_scores
+from paddle_electra.finetuning import reading_scores
 from paddle_electra.finetuning.questions import read_questions
-from paddle_electra.finetuning.windows import Featurizer
+from paddle_electra.text import answers
 from paddle_electra.text.tokenizer import ElectraTokenizer
+from paddle_electra.text.windows import Featurizer
 
 pytestmark = pytest.mark.reference
 

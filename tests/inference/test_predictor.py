@@ -28,8 +28,8 @@ def one_by_one(predictor, texts):
         ids = paddle.to_tensor([encoding.ids])
         types = paddle.to_tensor([encoding.token_type_ids])
         with paddle.no_grad():
-            logits.append(predictor.network(ids, types).numpy()[0])
-            states.append(predictor.network.electra(ids, types).numpy()[0])
+            logits.append(predictor.networks.layer("task")(ids, types).numpy()[0])
+            states.append(predictor.networks.layer("task").electra(ids, types).numpy()[0])
     return np.array(logits), states
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..text.normalize import ALONE, WORD, code_points, settle
+from .normalize import ALONE, WORD, code_points, settle
 
 EMPTY = "empty"  # the original's answer when there is no candidate
 
