@@ -23,7 +23,7 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["paddle_electra", "paddle_electra.*"]),
     include_package_data=True,
-    package_data={"paddle_electra": ["assets/**/*"]},
+    package_data={"paddle_electra": ["assets/**/*", "page/*.*"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "numpy>=1.24",
@@ -51,6 +51,7 @@ setup(
             "pytest-xdist>=3",
             "hypothesis>=6",
             "ruff>=0.5",
+            "selenium>=4.20",
         ],
     },
     entry_points={"console_scripts": ["paddle-electra=paddle_electra.cli:main"]},

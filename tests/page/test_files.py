@@ -1,0 +1,49 @@
+import json
+import re
+
+import flask
+import pytest
+
+from paddle_electra.page.files import FILES, FOLDER, page_blueprint
+
+TASKS = ["detect", "fill-mask", "seq-cls", "pair-cls", "text-matching", "token-cls", "qa"]
+
+
+def client(**about):
+    app = flask.Flask(__name__)
+    given = {"name": "model", "tasks": TASKS, "predict_url": "predict/model", **about}
+    app.register_blueprint(page_blueprint(**given))
+    return app.test_client()
+
+
+def config_of(html):
+    return json.loads(re.search(r'id="config">(.*?)</script>', html).group(1))
+
+
+def test_labels_and_names_cannot_break_out_of_the_page():
+    page = client(name="</script><script>alert(1)", labels=["差", "</script>"]).get("/")
+    html = page.get_data(as_text=True)
+    assert config_of(html)["labels"] == ["差", "</script>"]
+    assert config_of(html)["name"] == "</script><script>alert(1)"
+    assert "alert(1)</script>" not in html
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_browser_may_load_nothing_from_elsewhere(file):
+    answer = client().get(f"/{file}")
+    assert answer.status_code == 200
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert "://" not in answer.get_data(as_text=True)
+
+
+def test_every_file_is_handed_out():
+    there = {path.name for path in FOLDER.iterdir() if path.suffix in (".js", ".css")}
+    assert there == set(FILES)
+
+
+def test_both_languages_have_every_text():
+    words = (FOLDER / "words.js").read_text("utf-8")
+    english, chinese = words.split("\n  zh: {")
+    keys = [re.findall(r'^ {4,}"?([\w-]+)"?:', half, re.M) for half in (english, chinese)]
+    assert keys[0] == keys[1]
+    assert set(TASKS) < set(keys[1])
