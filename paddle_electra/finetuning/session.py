@@ -132,6 +132,7 @@ class Session:
     def _save(self):
         checkpoint, step = self.setup.checkpoint, self.trainer.step
         state = {"epochs": self.epochs, "seconds": self.seconds}
+        self.log.sync()
         save_checkpoint(
             self.options.output,
             step,

@@ -382,6 +382,7 @@ class Run:
         would be to have none for an instant.
         """
         if self.world.is_main and not self._is_saved():
+            self.log.sync()
             state.save_checkpoint(
                 self.output,
                 self.step,

@@ -50,6 +50,12 @@ class TrainingLog:
                 if isinstance(value, (int, float)):
                     self._writer.add_scalar(f"{kind}/{name}", value, step)
 
+    def sync(self):
+        """Have the disk keep every line so far: a checkpoint must not outlive the log before it."""
+        with disk_errors(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
     def write_text(self, step, name, text):
         """A text for people to read in VisualDL under ``name``; without VisualDL, nothing."""
         if self._writer is not None:
