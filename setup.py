@@ -13,6 +13,7 @@ VERSION = re.search(
 CPU = ["paddlepaddle>=2.6"]
 GPU = ["paddlepaddle-gpu>=2.6"]
 HUB = ["paddlehub>=2.4", "paddlenlp>=2.8"]
+SERVE = ["flask>=2.2,<3", "werkzeug>=2.2,<3"]
 
 setup(
     name="paddle-electra",
@@ -41,12 +42,15 @@ setup(
         "cpu": CPU,
         "gpu": GPU,
         "hub": HUB,
-        "bench": ["torch", "transformers", "onnxruntime", "openvino"],
+        "onnx": ["paddle2onnx>=2.0"],
+        "serve": SERVE,
+        "bench": ["torch", "transformers", "onnxruntime", "openvino", "pypinyin>=0.50"],
         "report": ["matplotlib>=3.7"],
         "words": ["jieba>=0.42"],
         "dev": [
             "jieba>=0.42",
             "matplotlib>=3.7",
+            "pypinyin>=0.50",
             "pytest>=7",
             "pytest-xdist>=3",
             "hypothesis>=6",

@@ -80,6 +80,31 @@ COMMANDS = {
         "finetuning.reading_scores:run",
         "score answers to CMRC 2018 or DRCD as the official script does",
     ),
+    "predict": Command(
+        "inference.answer_options:PredictOptions",
+        "inference.commands:run_predict",
+        "label texts, pairs or words with a fine-tuned model",
+    ),
+    "embed": Command(
+        "inference.answer_options:EmbedOptions",
+        "inference.commands:run_embed",
+        "turn texts into vectors",
+    ),
+    "fill-mask": Command(
+        "inference.answer_options:FillMaskOptions",
+        "inference.commands:run_fill_mask",
+        "guess what stands behind each [MASK], with a pretrained generator",
+    ),
+    "detect": Command(
+        "inference.answer_options:DetectOptions",
+        "inference.commands:run_detect",
+        "find characters that were put in the place of others, such as typing errors",
+    ),
+    "answer": Command(
+        "inference.answer_options:AnswerOptions",
+        "inference.commands:run_answer",
+        "answer questions from their contexts with a model fine-tuned on reading comprehension",
+    ),
     "convert": Command(
         "checkpoint.options:ConvertOptions",
         "checkpoint.conversion:run",
@@ -95,10 +120,20 @@ COMMANDS = {
         "reporting.report:run",
         "draw the curves of one training run or several, and sum them up",
     ),
+    "export": Command(
+        "inference.options:ExportOptions",
+        "inference.export:run",
+        "write a network as Paddle's static graph or as ONNX, for other programs",
+    ),
     "validate": Command(
         "validate:ValidateOptions",
         "validate:run",
         "say what a model, shards, a module or task files are, and whether they are sound",
+    ),
+    "serve": Command(
+        "serving.options:ServeOptions",
+        "serving.command:run",
+        "answer requests for a model over HTTP, without PaddleHub",
     ),
     "module build": Command(
         "hub.options:ModuleBuildOptions",

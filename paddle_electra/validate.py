@@ -106,6 +106,7 @@ def _examine_archive(path):
                 total = sum(member.size for member in archive)
                 if total > max(64 << 20, _LARGEST_RATIO * path.stat().st_size):
                     raise InputError(f"{path}: would unpack to {total:,} bytes; not a module")
+                _refuse_outside(path, archive)
                 archive.extractall(temporary, filter="data")
         except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path}: not a readable .tar.gz archive ({error})") from None
@@ -116,6 +117,17 @@ def _examine_archive(path):
                 f"`paddle-electra module build`"
             )
         return _examine_module(found[0].parent, path)
+
+
+def _refuse_outside(path, archive):
+    """`hub install` writes members where their names say, so none may name another place."""
+    for member in archive:
+        parts = Path(member.name).parts
+        if not (member.isfile() or member.isdir()) or ".." in parts or Path(member.name).root:
+            raise InputError(
+                f"{path}: the member {member.name!r} is a link or leaves the module's folder; do "
+                f"not install this archive"
+            )
 
 
 def _examine_shards(folder):

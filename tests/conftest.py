@@ -12,6 +12,7 @@ from paddle_electra.runtime import prepare_environment
 prepare_environment()
 # Nothing of a test may lie in, or come from, the user's cache.
 os.environ["PADDLE_ELECTRA_CACHE"] = ""
+os.environ["PADDLE_ELECTRA_ENGINE"] = "eager"  # a graph for every model takes seconds
 
 
 def pytest_collection_modifyitems(items):

@@ -1,7 +1,9 @@
 """``validate``: what it recognises, and that it finds what is not sound."""
 
+import io
 import json
 import shutil
+import tarfile
 
 import numpy as np
 import pytest
@@ -85,6 +87,16 @@ def test_a_module_as_folder_and_archive(made, tmp_path):
     archive = tmp_path / "out" / "any_model.tar.gz"
     archive.write_bytes(archive.read_bytes()[:2000])
     assert "any_model.tar.gz: not a readable .tar.gz archive" in refused(archive)
+
+
+@pytest.mark.parametrize("name", ["/tmp/any_model/x", "any_model/../../x", "link"])
+def test_an_archive_that_would_leave_its_folder(name, tmp_path):
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        if name == "link":
+            member.type, member.linkname = tarfile.SYMTYPE, "/etc"
+        archive.addfile(member, io.BytesIO())
+    assert f"{name!r} is a link or leaves the module's folder" in refused(tmp_path / "x.tar.gz")
 
 
 def test_numbers_that_are_not_finite(copy):

@@ -74,6 +74,12 @@ class SafetensorsFile(LazyTensors):
             specs[name] = Spec(shapes[name], np.dtype(_DTYPES.get(code, "<f4")))
         super().__init__(specs, path)
 
+    @property
+    def checksums(self):
+        """{name: checksum} of every tensor, or None for a file that carries none."""
+        sums = {name: self.metadata.get(_CHECKSUM + name) for name in self}
+        return None if None in sums.values() else sums
+
     def read(self, name):
         code, begin, end = self._entries[name]
         with open(self.path, "rb") as handle:

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
+from ..cache_folder import cache_folder
 from ..checkpoint.safetensors_file import SafetensorsFile, write
 from ..errors import InputError
 from ..files import sha256
@@ -31,7 +32,6 @@ from ..files import sha256
 # Raise it with every change of what a tokenizer, a kind of task or `pack` makes of the same data.
 FORMAT = 1
 LIMIT_BYTES = 2 << 30  # what the files of a folder may take together
-_VARIABLE = "PADDLE_ELECTRA_CACHE"
 _DIGITS = 32
 _ABOUT = "about"  # the array with the key and the empty arrays: under a checksum, as all arrays
 _STALE_SECONDS = 24 * 3600  # a temporary file this old belongs to a process that was killed
@@ -39,19 +39,8 @@ _DAMAGED = (InputError, OSError, KeyError, IndexError, ValueError)
 
 
 def default_folder():
-    """The folder of the cache, or None: there shall be none, or there is no home folder.
-
-    ``$PADDLE_ELECTRA_CACHE/features`` (no cache when the variable is empty), else
-    ``paddle-electra/features`` in ``$XDG_CACHE_HOME``, else in ``~/.cache``.
-    """
-    given = os.environ.get(_VARIABLE)
-    if given == "":
-        return None
-    root = given or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "paddle-electra")
-    try:
-        return Path(root).expanduser() / "features"
-    except RuntimeError:  # no home
-        return None
+    """The folder of the cache, or None; see `cache_folder`."""
+    return cache_folder("features")
 
 
 def cached_features(kind, examples, split, path, folder, settings=None):

@@ -6,33 +6,40 @@ constructor: PaddleHub hides what goes wrong during an import and then looks for
 network.
 """
 
+import functools
 import os
 
 import paddle
-from paddlehub.module.module import RunModule, serving
+from paddlehub.module.module import RunModule
 
 from ..errors import InputError
+from ..serving.checks import refuse_unknown
 from . import manifest
-from .arguments import check_request, normalize_task, refuse_unknown
+from .arguments import CLASSIFYING, normalize_task
+from .serving import ServedModule
+from .training import TrainableModule
 
 ASSETS = "assets"
-CONSTRUCTOR = ("task", "load_checkpoint", "label_map", "num_classes", "suffix")
-REQUEST = ("data", "task", "max_seq_len", "batch_size", "use_gpu", "return_prob")
-EMBEDDING = "embedding"
+CONSTRUCTOR = ("task", "load_checkpoint", "label_map", "num_classes", "suffix", "serving")
+SPLIT = "\002"  # between the tokens of a text of the task token-cls
 
 
-class ElectraModule(RunModule, paddle.nn.Layer):
+class ElectraModule(ServedModule, RunModule, TrainableModule):
     """What ``hub.Module(name=...)`` returns.
 
-    It is a Layer because PaddleHub runs the methods of anything else in static-graph mode.
+    It is a Layer because ``hub.Trainer`` trains it, and because PaddleHub runs the methods of
+    anything else in static-graph mode.
 
     Args:
-        task: "seq-cls" (old name "sequence_classification"), or None for embeddings.
-        load_checkpoint: a fine-tuned directory (or the ``discriminator.safetensors`` in one) to
-            use in place of the module's own weights.
+        task: "seq-cls" (old name "sequence_classification"), "pair-cls", "token-cls",
+            "text-matching", "qa", or None for embeddings.
+        load_checkpoint: weights in place of the module's own: a fine-tuned directory (or the
+            ``discriminator.safetensors`` in one), or the ``model.pdparams`` that ``hub.Trainer``
+            saved from a module like this one or from a published one.
         label_map: class number -> label; default the trained head's labels, else the numbers.
         num_classes: classes of a new, untrained head.
-        suffix: taken for compatibility; it concerns token classification only.
+        suffix: for token-cls: labels end in -B, -I, -E, -S instead of beginning with B-, I-.
+        serving: {name: value} of `ServingSettings`, the limits of ``hub serving``.
     Raises:
         InputError: a file of the module was changed, an unknown task or argument, a checkpoint
             that is missing or does not fit.
@@ -48,15 +55,21 @@ class ElectraModule(RunModule, paddle.nn.Layer):
         **kwargs,
     ):
         super().__init__()
+        limits = kwargs.pop("serving", None)
         refuse_unknown(kwargs, CONSTRUCTOR)
         manifest.verify(self.directory)
-        self.task = normalize_task(task)
-        self.predictor = self._load_predictor(load_checkpoint, label_map, num_classes)
-        head = self.predictor.labels is not None
-        self.network = self.predictor.networks.layer("task" if head else "encoder")
-        self.label_map = dict(enumerate(self.predictor.labels or ())) or None
-        self.num_classes = len(self.predictor.labels or ()) or num_classes
+        self.task, self.suffix = normalize_task(task), bool(suffix)
+        self._assets = os.path.join(self.directory, ASSETS)
+        loaded = self._load_predictor(load_checkpoint, label_map, num_classes)
+        self._loaded, self._eager = loaded, None
+        self._is_own = load_checkpoint is None and loaded.networks.task is None
+        head = loaded.networks.task is not None
+        self.model = loaded.networks.layer("task" if head else "encoder")
+        self.pad_id = loaded.tokenizer.pad_id
+        self.label_map = dict(enumerate(loaded.labels or ())) or None
+        self.num_classes = len(loaded.labels or ()) or num_classes
         self.eval()
+        self.prepare_serving(limits)
 
     def _load_predictor(self, *arguments):
         try:
@@ -68,93 +81,127 @@ class ElectraModule(RunModule, paddle.nn.Layer):
                 f"{self.name}: the Python package {package!r} is missing: "
                 f"pip install -r {requirements}"
             ) from None
-        return load_predictor(os.path.join(self.directory, ASSETS), self.task, *arguments)
+        return load_predictor(self._assets, self.task, *arguments)
 
-    def predict(self, data, max_seq_len=None, batch_size=1, use_gpu=False, return_prob=False):
-        """Classify texts, or give their embeddings when the module's task is None.
+    @property
+    def predictor(self):
+        """The `Predictor` that answers: of the weights as they are, trained since or not."""
+        if not self.changed:
+            return self._loaded
+        if self._eager is None:
+            self._eager = self._loaded.eager()
+        return self._eager
+
+    @functools.cached_property
+    def pretrained(self):
+        """The `Predictor` of the module's own weights, which has the pretrained heads."""
+        if self._is_own and not self.changed:
+            return self._loaded
+        from .loading import load_pretrained
+
+        return load_pretrained(self._assets)
+
+    def predict(
+        self,
+        data,
+        max_seq_len=None,
+        split_char=SPLIT,
+        batch_size=None,
+        use_gpu=False,
+        return_prob=False,
+    ):
+        """Answer for texts what the module's task is.
 
         Args:
-            data: list of ``[text]`` or ``[text, second text]``; plain texts serve as well.
+            data: list of ``[text]`` or ``[text, second text]``; plain texts serve as well.  For
+                pair-cls and text-matching two texts each, for qa [question, text], for token-cls
+                one text, its tokens joined by ``split_char``.
             max_seq_len: longer texts are cut to this many tokens; default the length that the
                 head was trained with, else 128.
-            batch_size: texts per pass through the network.
+            split_char: what joins tokens, for token-cls.
+            batch_size: most texts per pass through the network; default as many as fit.
             use_gpu: run on the GPU.
-            return_prob: return (labels, probabilities), one list of probabilities per text.
+            return_prob: return (labels, probabilities).
         Returns:
-            a list of labels, or for task None what `get_embedding` gives.
+            a list with a label a text; for token-cls with a list of labels, that of [CLS] first,
+            then one a token, then that of [SEP]; for qa what `answer` gives; for task None what
+            `get_embedding` gives.
         Raises:
             InputError: naming the argument or item that is wrong.
         """
+        self._choose_device(use_gpu)
         if self.task is None:
-            return self._embed(data, max_seq_len, batch_size, use_gpu)
-        return self._classify(data, max_seq_len, batch_size, use_gpu, return_prob)
+            return self._embed(data, max_seq_len, batch_size)
+        if self.task == "qa":
+            return self.predictor.answer(data, batch_size=batch_size, max_seq_len=max_seq_len)
+        labels, chances = self._classify(self.task, data, max_seq_len, batch_size, split_char)
+        return (labels, chances) if return_prob else labels
 
-    def get_embedding(self, data, use_gpu=False, max_seq_len=None, batch_size=32):
+    def get_embedding(self, data, use_gpu=False, max_seq_len=None, batch_size=None):
         """For each text ``[pooled, tokens]``, lists of floats.
 
         ``pooled`` is the hidden state of [CLS]; ``tokens`` holds one vector per token, [CLS] and
         [SEP] included, padding not.  Arguments as in `predict`.
         """
-        return self._embed(data, max_seq_len, batch_size, use_gpu)
+        self._choose_device(use_gpu)
+        return self._embed(data, max_seq_len, batch_size)
 
-    def get_tokenizer(self):
-        """The `ElectraTokenizer` of this module."""
-        return self.predictor.tokenizer
+    def fill_mask(self, texts, top_k=5):
+        """The generator's guesses for every [MASK]; see `Predictor.fill_mask`."""
+        return self.pretrained.fill_mask(texts, top_k)
 
-    @serving
-    def serve(
-        self,
-        data=None,
-        task=None,
-        max_seq_len=None,
-        batch_size=32,
-        use_gpu=False,
-        return_prob=False,
-        **unknown,
-    ):
-        """Answer ``POST /predict/NAME``; the arguments are the fields of the JSON request.
+    def detect(self, texts, threshold=0.5, top_k=3):
+        """How likely each character replaces another; see `Predictor.detect`."""
+        return self.pretrained.detect(texts, threshold, top_k)
 
-        ``task`` is "seq-cls" or "embedding"; by default the module's task, or when it has none
-        "seq-cls" for a fine-tuned module and "embedding" for another.  With ``return_prob`` each
-        result of a classification is ``{"label": ..., "probabilities": [...]}``.  PaddleHub puts
-        the message of an exception into the answer's ``msg``.
+    def tag(self, texts):
+        """Labels of words and the entities they spell; see `Predictor.tag`."""
+        return self.predictor.tag(texts)
+
+    def answer(self, questions, n_best=5):
+        """Answers to (question, text); see `Predictor.answer`."""
+        return self.predictor.answer(questions, n_best)
+
+    def get_tokenizer(self, *args, **kwargs):
+        """A PaddleNLP ``ElectraTokenizer`` that cuts texts as this module does.
+
+        Arguments are taken for compatibility and ignored: vocabulary and letter case are the
+        module's.
         """
-        refuse_unknown(unknown, REQUEST)
-        check_request(data, use_gpu, return_prob)
-        if self._serving_task(task) == EMBEDDING:
-            return self._embed(data, max_seq_len, batch_size, use_gpu)
-        answer = self._classify(data, max_seq_len, batch_size, use_gpu, return_prob)
-        if not return_prob:
-            return answer
-        pairs = zip(*answer, strict=True)
-        return [{"label": label, "probabilities": chances} for label, chances in pairs]
+        from .tokenizer import paddlenlp_tokenizer
 
-    def _serving_task(self, task):
-        if task == EMBEDDING:
-            return task
-        if task is not None:
-            try:
-                task = normalize_task(task)
-            except InputError:
-                raise InputError(
-                    f"'task': {task!r:.40} does not exist here; use 'seq-cls' or 'embedding'"
-                ) from None
-            if self.predictor.labels is None:
-                raise InputError("'task': this module has no classification head; use 'embedding'")
-            return task
-        return EMBEDDING if self.predictor.labels is None else "seq-cls"
+        return paddlenlp_tokenizer(self._loaded.tokenizer)
 
-    def _classify(self, data, max_seq_len, batch_size, use_gpu, return_prob):
-        self._choose_device(use_gpu)
+    def create_gradio_app(self):
+        """The page at ``/gradio/NAME`` of ``hub serving``; PaddleHub calls its ``launch``."""
+        from ..page.files import PageServer
+
+        # Relative to /gradio/NAME/app, where PaddleHub shows it.
+        predict_url, tasks = f"../../predict/{self.name}", self.service.operations.tasks
+        return PageServer(self.name, tasks, predict_url, self._loaded.labels)
+
+    def _classify(self, task, data, max_seq_len, batch_size, split_char):
+        """(labels, probabilities as lists)."""
+        if task not in CLASSIFYING:
+            from .matching import match, tag_tokens
+
+            if task == "token-cls":
+                return tag_tokens(self.predictor, data, split_char, batch_size, max_seq_len)
+            labels, chances = match(self.predictor, data, batch_size, max_seq_len)
+            return labels, chances.tolist()
+        if task == "pair-cls":
+            from .matching import check_pairs
+
+            check_pairs(data)
         labels, chances = self.predictor.predict(data, batch_size, max_seq_len, return_prob=True)
-        return (labels, chances.tolist()) if return_prob else labels
+        return labels, chances.tolist()
 
-    def _embed(self, data, max_seq_len, batch_size, use_gpu):
-        self._choose_device(use_gpu)
+    def _embed(self, data, max_seq_len, batch_size):
         pooled, tokens = self.predictor.embed(data, batch_size, max_seq_len)
         return [[first.tolist(), rest.tolist()] for first, rest in zip(pooled, tokens, strict=True)]
 
     def _choose_device(self, use_gpu):
+        self.eval()
         if use_gpu and not paddle.device.is_compiled_with_cuda():
             raise InputError("use_gpu: this Paddle was built without GPU support")
         device = "gpu" if use_gpu else "cpu"

@@ -7,7 +7,6 @@ installed and does not meet another version that is.
 
 import gzip
 import re
-import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -15,22 +14,10 @@ from pathlib import Path
 from .. import __version__
 from ..errors import InputError
 from ..files import atomic_directory, atomic_write
-from . import manifest, templates
-from .import_graph import imports_of
+from . import manifest, rendering
+from .carried import PACKAGE, PROVIDED, REQUIREMENTS, RUNTIME, copy_runtime
 
-PACKAGE = Path(__file__).resolve().parent.parent
-ENTRY = "hub.module"
-RUNTIME = "electra_runtime"
 ASSETS = "assets"
-
-# What the carried code needs beyond PaddleHub and Paddle, which run it; ranges as in setup.py.
-REQUIREMENTS = {
-    "numpy": "numpy>=1.24",
-    "tokenizers": "tokenizers>=0.15",
-    "safetensors": "safetensors>=0.4",
-    "crc32c": "crc32c>=2.3",
-}
-PROVIDED = {"paddle", "paddlehub"}
 
 
 def run(options):
@@ -51,7 +38,14 @@ def run(options):
 
 
 def build_module(
-    model, name, output, *, version="1.0.0", author="paddle-electra", author_email="", summary=""
+    model,
+    name,
+    output,
+    *,
+    version=rendering.DEFAULT_VERSION,
+    author=rendering.AUTHOR,
+    author_email="",
+    summary="",
 ):
     """Write ``output/NAME_WITH_UNDERSCORES/`` and the same as ``.tar.gz``.
 
@@ -71,33 +65,37 @@ def build_module(
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise InputError(f"--version: expected three numbers such as 1.0.0, got {version!r}")
     from .. import checkpoint as checkpoints
-    from ..inference.predictor import Predictor
+    from .heads import ModuleNetworks
 
     checkpoint = checkpoints.load(model)
-    predictor = Predictor.load(checkpoint)
+    _check_networks(ModuleNetworks(checkpoint))
     folder = Path(output) / folder_name
     if folder.exists() and not (folder / manifest.FILE_NAME).is_file():
         raise InputError(
             f"{folder}: exists and is not a module; it would be replaced: give another --output"
         )
     archive = folder.with_name(f"{folder_name}.tar.gz")
-    about = {
-        "name": name,
-        "version": version,
-        "author": author,
-        "author_email": author_email,
-        "summary": summary or _summary(predictor),
-    }
+    config, task = checkpoint.config, checkpoint.task
+    about = rendering.about_module(name, config, version, author, author_email, summary)
+    halves = ["discriminator"] + ["generator"] * (checkpoint.generator is not None)
     with atomic_directory(folder) as temporary:
         _write_assets(checkpoint, temporary / ASSETS)
-        requirements = _copy_runtime(temporary / RUNTIME)
-        _write_text(temporary / "__init__.py", f'"""PaddleHub module {name}."""\n')
-        _write_text(temporary / "module.py", templates.MODULE.format(runtime=RUNTIME, **about))
-        _write_text(temporary / "README.md", _readme(about, folder_name, predictor))
-        _write_text(temporary / "requirements.txt", "".join(f"{line}\n" for line in requirements))
+        copy_runtime(temporary / RUNTIME)
+        for file, text in rendering.render(about, config, task, halves).items():
+            (temporary / file).write_text(text, encoding="utf-8", newline="\n")
         manifest.write(temporary, name=name, version=version, paddle_electra=__version__)
         _write_archive(temporary, archive, folder_name)
     return folder, archive
+
+
+def _check_networks(networks):
+    """Build every network of a checkpoint once, so that damaged weights are found now."""
+    checkpoint = networks.checkpoint
+    networks.layer("encoder")
+    if checkpoint.task is None and any(n.startswith("head.") for n in checkpoint.discriminator):
+        networks.layer("discriminator")
+    if checkpoint.generator is not None:
+        networks.layer("generator")
 
 
 def check_name(name):
@@ -112,50 +110,10 @@ def check_name(name):
             f"--name: {name!r}: use a-z, 0-9 and single hyphens, a letter first, "
             f"such as chinese-electra-tiny"
         )
-    folder = name.replace("-", "_")
-    if folder in sys.stdlib_module_names or folder in {
-        *REQUIREMENTS,
-        *PROVIDED,
-        PACKAGE.name,
-        "paddlenlp",
-    }:
+    folder = rendering.folder_of(name)
+    if folder in sys.stdlib_module_names or folder in {*REQUIREMENTS, *PROVIDED, PACKAGE.name}:
         raise InputError(f"--name: {name!r} would hide the Python package of that name")
     return folder
-
-
-def _summary(predictor):
-    config = predictor.config
-    shape = f"{config.num_hidden_layers} layers of {config.hidden_size}"
-    trained = ", with a trained classification head" if predictor.labels else ""
-    return f"ELECTRA for Chinese text, {shape}, {config.vocab_size} tokens{trained}"
-
-
-def _readme(about, folder_name, predictor):
-    config, labels = predictor.config, predictor.labels
-    if labels:
-        head = "classes " + ", ".join(map(str, labels))
-        note = "Without `label_map` the labels of the trained head are used."
-        served = "the label of each text"
-    else:
-        head = "none"
-        note = (
-            "This module has no trained head: `task='seq-cls'` needs `load_checkpoint`, "
-            "or its answers are random until you train it."
-        )
-        served = "`[pooled, tokens]` for each text"
-    return templates.README.format(
-        **about,
-        folder=folder_name,
-        layers=config.num_hidden_layers,
-        hidden=config.hidden_size,
-        heads=config.num_attention_heads,
-        vocab=config.vocab_size,
-        length=config.max_position_embeddings,
-        head=head,
-        head_note=note,
-        served=served,
-        label_map="" if labels else ', label_map={0: "negative", 1: "positive"}',
-    )
 
 
 def _write_assets(checkpoint, target):
@@ -164,25 +122,6 @@ def _write_assets(checkpoint, target):
 
     target.mkdir()
     native.write_checkpoint(target, checkpoint)
-
-
-def _copy_runtime(target):
-    """The files that `ENTRY` imports; returns the requirements of what they import."""
-    imports = imports_of(PACKAGE, ENTRY)
-    for file in imports.files:
-        (target / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PACKAGE / file, target / file)
-    unknown = imports.external - PROVIDED - set(REQUIREMENTS)
-    if unknown:
-        raise InputError(
-            f"the module's code imports {', '.join(sorted(unknown))}, which REQUIREMENTS in "
-            f"hub/packaging.py does not list; add it there"
-        )
-    return [REQUIREMENTS[name] for name in sorted(imports.external - PROVIDED)]
-
-
-def _write_text(path, text):
-    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _write_archive(folder, archive, name):

@@ -1,98 +1,153 @@
-"""The texts of a generated module."""
+"""The texts of a module: of those that `module build` makes and of those in ``hub_modules``."""
 
 MODULE = '''\
-"""PaddleHub module {name}; made by `paddle-electra module build`."""
+"""PaddleHub module {name}; `paddle-electra module build` adds the weights."""
+
+import sys
+from pathlib import Path
 
 from paddlehub.module.module import moduleinfo
 
-from .{runtime}.hub.module import ElectraModule
+if Path(__file__).with_name("{runtime}").is_dir():
+    from .{runtime}.hub.module import ElectraModule
+else:
+    HOW = """{name} has no weights here. Two commands make and install it:
+    paddle-electra module build --model ZIP_OR_FOLDER_OF_WEIGHTS --name {name}
+    hub install dist/{folder}"""
+    if sys.argv[1:2] == ["install"]:
+        raise SystemExit(HOW)
+
+    class ElectraModule:
+        def __init__(self, *arguments, **named):
+            raise RuntimeError(HOW)
 
 
 @moduleinfo(
-    name={name!r},
-    version={version!r},
-    author={author!r},
-    author_email={author_email!r},
-    summary={summary!r},
+    name={quoted[name]},
+    version={quoted[version]},
+    author={quoted[author]},
+    author_email={quoted[author_email]},
+    summary={quoted[summary]},
     type="nlp/semantic_model",
 )
 class Electra(ElectraModule):
-    """{name}: the arguments are those of `ElectraModule`."""
-
-    def __init__(
-        self,
-        task=None,
-        load_checkpoint=None,
-        label_map=None,
-        num_classes=2,
-        suffix=False,
-        **kwargs,
-    ):
-        # moduleinfo may replace this class by a subclass, so super() needs the names.
-        super(Electra, self).__init__(
-            task, load_checkpoint, label_map, num_classes, suffix, **kwargs
-        )
+    """Arguments and methods are those of PaddleHub's ELECTRA modules 2.0.2, and more."""
 '''
+
+INIT = '"""PaddleHub module {name}."""\n'
 
 README = """\
 # {name}
 
-{summary}
+| Module Name | {name} |
+| :--- | :---: |
+| Category | text - semantic model |
+| Network | ELECTRA, {shape} |
+| Dataset | {dataset} |
+| Fine-tuning supported or not | Yes |
+| Module Size | {size} |
+| Version | {version} |
+| Trained head | {head} |
 
-| | |
-|---|---|
-| version | {version} |
-| layers, hidden size, heads | {layers}, {hidden}, {heads} |
-| vocabulary | {vocab} tokens |
-| longest input | {length} tokens |
-| trained head | {head} |
+## I. Basic Information
 
-## Install
+{summary}.
 
-```
-hub install {folder}          # this folder, or {folder}.tar.gz
-```
+The arguments and methods are those of PaddleHub's published ELECTRA modules 2.0.2, and what
+`hub.Trainer` saved from those loads here. Everything is in the folder: weights, vocabulary, code
+and their SHA-256 sums, which are checked whenever the module is loaded. Nothing is fetched from the
+network, and no pickle is executed.
 
-Weights, vocabulary and code are in the folder; only Python packages of `requirements.txt` that
-are not there yet are fetched. `manifest.json` holds the SHA-256 sums of the files, which are
-checked whenever the module is loaded.
+## II. Installation
 
-## Use
+- Environment: paddlepaddle >= 2.6, paddlehub >= 2.4, and what `requirements.txt` lists.
+- From weights (a zip of HFL's, or a folder of any format that `paddle-electra convert` reads) to an
+  installed module:
+
+  ```shell
+  paddle-electra module build --model {weights} --name {name}
+  hub install dist/{folder}
+  ```
+
+  `dist/{folder}.tar.gz` is the same in one file. `hub install` runs the code of what it installs,
+  and unpacks an archive without looking at the names in it: install only what you trust, and look
+  at an archive with `paddle-electra validate ARCHIVE` first.
+
+## III. Prediction
 
 ```python
 import paddlehub as hub
 
-model = hub.Module(name="{name}", task="seq-cls"{label_map})
-labels, probabilities = model.predict([["今天天气真好"], ["太失望了"]], return_prob=True)
+data = [["这个宾馆比较陈旧了"], ["房间很整洁，相当不错"]]
+model = hub.Module(
+    name="{name}",
+    task="seq-cls",
+    load_checkpoint="/path/to/best_model/model.pdparams",
+    label_map={{0: "negative", 1: "positive"}},
+)
+labels, probabilities = model.predict(data, max_seq_len=50, return_prob=True)
 
 model = hub.Module(name="{name}")
 pooled, tokens = model.get_embedding([["今天天气真好"]])[0]
 ```
 
-- `hub.Module(name, task=None, load_checkpoint=None, label_map=None, num_classes=2)`: `task` is
-  `"seq-cls"`, or `None` for embeddings. `load_checkpoint` is a directory written by
-  `paddle-electra finetune`, or the `discriminator.safetensors` in one, of the same size and
-  vocabulary as this module. `label_map` is a dict such as `{{0: "negative", 1: "positive"}}`.
-  {head_note}
-- `predict(data, max_seq_len=None, batch_size=1, use_gpu=False, return_prob=False)`: `data` is a
-  list of `[text]` or `[text, second text]`. Longer texts are cut to `max_seq_len` tokens.
-- `get_embedding(data, use_gpu=False)`: for each text `[pooled, tokens]`, where `pooled` is the
-  hidden state of [CLS] and `tokens` one vector per token, [CLS] and [SEP] included.
-- `get_tokenizer()`: the tokenizer.
+- `hub.Module(name, task=None, load_checkpoint=None, label_map=None, num_classes=2, suffix=False)`
+  - `task`: `seq-cls` (old name `sequence_classification`), `pair-cls` (two texts in one pass),
+    `token-cls`, `text-matching` (two texts, each in a pass of its own), `qa`, or `None` for
+    embeddings.
+  - `load_checkpoint`: a folder that `paddle-electra finetune` wrote, or the `model.pdparams` that
+    `hub.Trainer` saved from this module or from a published one of the same size.
+  - `label_map`: class number -> label, `{{0: "negative", 1: "positive"}}`; by default the labels
+    of the trained head, else the numbers. {head_note}
+  - `num_classes`: classes of a new head, if there is no `label_map`.
+  - `suffix`: for `token-cls`: labels end in `-B`, `-I`, `-E`, `-S`.
+- `predict(data, max_seq_len=None, split_char="\\002", batch_size=None, use_gpu=False,
+  return_prob=False)`: `data` is a list of `[text]` or `[text, second text]`; for `qa` of
+  `[question, text]`; for `token-cls` of texts whose tokens are joined by `split_char`. Longer texts
+  are cut to `max_seq_len` tokens. The answer is a label a text; for `token-cls` a list a text: the
+  label of [CLS], one label a token, that of [SEP]; with `return_prob` (labels, probabilities).
+- `get_embedding(data, use_gpu=False)`: of each text `[pooled, tokens]`: the state of [CLS], and one
+  vector a token, [CLS] and [SEP] included.
+- `get_tokenizer()`: a tokenizer for PaddleHub's data sets.
+- `fill_mask(texts, top_k=5)`, `detect(texts, threshold=0.5, top_k=3)`: guesses for [MASK], and how
+  likely each character replaces another. They need a pretrained module, with its generator.
+- `answer(questions, n_best=5)`, `tag(texts)`: answers and entities with their places, for heads of
+  `paddle-electra finetune`.
 
-## Serve
+Fine-tuning is that of PaddleHub's documentation:
 
+```python
+model = hub.Module(name="{name}", task="seq-cls", num_classes=2)
+train = hub.datasets.ChnSentiCorp(tokenizer=model.get_tokenizer(), max_seq_len=128, mode="train")
+optimizer = paddle.optimizer.AdamW(learning_rate=5e-5, parameters=model.parameters())
+trainer = hub.Trainer(model, optimizer, checkpoint_dir="ckpt", use_gpu=False)
+trainer.train(train, epochs=3, batch_size=32, save_interval=1)
 ```
+
+## IV. Server Deployment
+
+```shell
 hub serving start -m {name} -p 8866
 curl -H "Content-Type: application/json" -d '{{"data": [["今天天气真好"]]}}' \\
     http://127.0.0.1:8866/predict/{name}
 ```
 
-The request may also hold `task` (`"seq-cls"` or `"embedding"`), `max_seq_len`, `batch_size`,
+The request may also hold `task` (the module's own or `"embedding"`), `max_seq_len`, `batch_size`,
 `use_gpu` and `return_prob`. Without `task` the answer is {served}. The reply is
 `{{"status": "000", "msg": "", "results": [...]}}`; a mistake in the request gives a status other
 than `"000"` and says in `msg` which field is wrong.
 
 `hub serving` listens on all network interfaces and asks nobody for a password: put it behind
 something that does.
+
+## V. Release Note
+
+{changes}
 """
+
+# What changed in the code of modules, by the version that `module build` gives by default.
+CHANGES = {
+    "1.0.0": "First release: the tasks of PaddleHub's ELECTRA modules 2.0.2 and their checkpoints, "
+    "and `pair-cls`, `qa`, `fill_mask` and `detect`.",
+}
+OWN_VERSION = "Built with another version number, from weights or a head of its maker."

@@ -1,6 +1,21 @@
 """What runs a network on one batch."""
 
+import os
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
 import paddle
+
+from ..errors import InputError
+from .graphs import INPUTS
+
+PRECISIONS = ("float32", "bfloat16")
+_SHAPES = 16  # whose primitives oneDNN keeps
+# oneDNN's dense layers keep a copy of the weights for every shape; MKL's are as fast without.
+_DENSE_OF_ONEDNN = ("fc_onednn_enable_pass", "fc_activation_fuse_pass")
+_GPU_POOL = 256  # megabytes that a GPU's memory pool begins with
 
 
 class EagerEngine:
@@ -11,6 +26,7 @@ class EagerEngine:
     """
 
     name = "eager"
+    multiple = least = 1  # of the lengths it likes
 
     def __init__(self, layer):
         self.layer = layer
@@ -28,3 +44,128 @@ class EagerEngine:
 def _array(tensor):
     is_half = tensor.dtype in (paddle.float16, paddle.bfloat16)
     return (tensor.astype("float32") if is_half else tensor).numpy()
+
+
+class StaticEngine:
+    """A static graph under Paddle Inference, on a CPU with oneDNN.
+
+    Threads take turns: each batch has all cores.  A process that was forked loads the graph anew
+    when it first needs it.
+
+    Args:
+        files: (program file, file of weights), see `graphs.find_or_make`.
+        least: the shortest input that the graph takes; shorter ones are padded.
+        precision: of `PRECISIONS`; see `check_precision`.
+        threads: of a CPU's matrix products; None: OMP_NUM_THREADS, or a thread a core.
+        device: "cpu", "gpu" or "gpu:N".
+
+    Paddle Inference on a GPU is written after its documentation; it was not run on one.
+    """
+
+    name = "static"
+    multiple = 8  # fewer shapes to prepare for, and kernels like it
+
+    def __init__(self, files, least=1, precision="float32", threads=None, device="cpu"):
+        self.files, self.least = files, least
+        self.precision, self.device = precision, device
+        self.threads = default_threads() if threads is None else threads
+        self._lock, self._predictor = threading.Lock(), None
+        self._before_fork = []
+        _engines.add(self)
+
+    def run(self, input_ids, token_type_ids, attention_mask):
+        """As `EagerEngine.run`."""
+        arrays = (input_ids, token_type_ids, attention_mask)
+        missing = self.least - input_ids.shape[1]
+        if missing > 0:
+            arrays = [np.pad(array, ((0, 0), (0, missing))) for array in arrays]
+        with self._lock:
+            if self._predictor is None:
+                self._predictor = self._load()
+            inputs, outputs, run = self._predictor
+            for name, array in zip(INPUTS, arrays, strict=True):
+                if name in inputs:
+                    inputs[name].copy_from_cpu(np.ascontiguousarray(array))
+            run()
+            return tuple(output.copy_to_cpu() for output in outputs)
+
+    def _load(self):
+        """({name: handle} of the inputs, handles of the outputs, what runs it)."""
+        predictor = paddle.inference.create_predictor(self._config())
+        inputs = {name: predictor.get_input_handle(name) for name in predictor.get_input_names()}
+        outputs = [predictor.get_output_handle(name) for name in predictor.get_output_names()]
+        return inputs, outputs, predictor.run
+
+    def _config(self):
+        config = paddle.inference.Config(*map(str, self.files))
+        config.disable_glog_info()
+        kind, _, number = self.device.partition(":")
+        if kind == "gpu":
+            types = paddle.inference.PrecisionType
+            half = self.precision == "bfloat16"
+            precision = types.Bfloat16 if half else types.Float32
+            config.enable_use_gpu(_GPU_POOL, int(number or 0), precision)
+            return config
+        config.disable_gpu()
+        config.set_cpu_math_library_num_threads(self.threads)
+        config.enable_mkldnn()
+        config.set_mkldnn_cache_capacity(_SHAPES)
+        if self.precision == "bfloat16":
+            config.enable_mkldnn_bfloat16()
+        else:
+            for name in _DENSE_OF_ONEDNN:
+                config.delete_pass(name)
+        return config
+
+    def _forget(self):
+        """In a forked process: what the parent's threads held is not there."""
+        self._lock = threading.Lock()
+        if self._predictor is not None:
+            self._before_fork.append(self._predictor)  # its end would wait for those threads
+            self._predictor = None
+
+
+_engines = weakref.WeakSet()
+
+
+def _after_fork():
+    for engine in list(_engines):
+        engine._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def default_threads():
+    """OMP_NUM_THREADS if it is a number, else the cores that this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given):
+        return int(given)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def check_precision(precision, engine, device):
+    """Raise `InputError` for a precision that there is not, or not here."""
+    if precision not in PRECISIONS:
+        known = " and ".join(PRECISIONS)
+        raise InputError(f"precision: there are {known}, got {precision!r:.40}")
+    if precision == "float32":
+        return
+    if engine == "eager":
+        raise InputError("precision: 'bfloat16' needs the static engine; leave engine at 'auto'")
+    if not device.startswith("gpu") and not has_bfloat16():
+        raise InputError(
+            "precision: 'bfloat16' needs a processor with AVX512_BF16 or AMX, which this one is "
+            "not; use 'float32'"
+        )
+
+
+def has_bfloat16():
+    """Does this processor multiply bfloat16?  Others would only imitate it, more slowly."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -37,7 +37,7 @@ class Networks:
         checkpoint: a `Checkpoint`.
 
     Attributes: ``config``, ``task`` (content of ``task.json`` or None), ``labels`` (one answer per
-    class, None without a head), ``source``.
+    class, None without a head), ``source``, ``in_memory`` (is a network not that of the files?).
     """
 
     def __init__(self, checkpoint):
@@ -45,6 +45,7 @@ class Networks:
         self.config, self.task, self.source = checkpoint.config, checkpoint.task, checkpoint.source
         self.labels = None if self.task is None else task_labels(self.task, self.source)
         self._layers = {}
+        self.in_memory = False
 
     def layer(self, name):
         """The network called ``name``, in evaluation mode.
@@ -60,6 +61,7 @@ class Networks:
 
     def put(self, name, layer):
         """Let ``layer`` be the network called ``name``, in place of the weights' own."""
+        self.in_memory = True
         self._layers[name] = layer
 
     def _build_encoder(self):

@@ -5,7 +5,7 @@ import paddle.nn.functional as F
 
 from .kernels import dropout as drop
 
-BACKENDS = ("eager", "sdpa")
+BACKENDS = ("eager", "sdpa", "axes")
 
 
 def attention(mixed, heads, bias=None, dropout=0.0, backend="eager"):
@@ -17,14 +17,15 @@ def attention(mixed, heads, bias=None, dropout=0.0, backend="eager"):
         bias: (batch, length), added to the scores of each key, or (batch, length, length), added
             to the scores of each query and key; None for none.
         dropout: probability of dropping an attention weight.
-        backend: "eager" (two matrix products and a softmax; the reference) or "sdpa"
-            (paddle's scaled_dot_product_attention, which takes flash kernels on a GPU).
+        backend: "eager" (two matrix products and a softmax; the reference), "sdpa" (paddle's
+            scaled_dot_product_attention, which takes flash kernels on a GPU) or "axes" (the heads
+            are an axis, as graph compilers expect it; for static graphs).
     Returns:
         (batch, length, hidden).
     """
     if bias is not None:
         bias = bias.astype(mixed.dtype)
-    return {"eager": _eager, "sdpa": _sdpa}[backend](mixed, heads, bias, dropout)
+    return _FUNCTIONS[backend](mixed, heads, bias, dropout)
 
 
 def _eager(mixed, heads, bias, dropout):
@@ -47,6 +48,21 @@ def _eager(mixed, heads, bias, dropout):
     return paddle.concat(context.split(heads, axis=0), axis=-1)
 
 
+def _axes(mixed, heads, bias, dropout):
+    width = mixed.shape[-1] // 3
+    size = width // heads
+    # Zeros keep batch and length, which a static graph does not know.
+    query, key, value = (
+        part.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])
+        for part in mixed.split(3, axis=-1)
+    )  # (batch, heads, length, head_dim)
+    scores = paddle.matmul(query * size**-0.5, key, transpose_y=True)
+    if bias is not None:
+        scores = scores + bias.unsqueeze([1, 2] if bias.ndim == 2 else 1)
+    weights = drop(F.softmax(scores, axis=-1), dropout).astype(value.dtype)
+    return paddle.matmul(weights, value).transpose([0, 2, 1, 3]).reshape([0, 0, width])
+
+
 def _sdpa(mixed, heads, bias, dropout):
     batch, length, width = mixed.shape
     query, key, value = mixed.reshape([batch, length, 3, heads, width // 3 // heads]).unbind(2)
@@ -55,6 +71,9 @@ def _sdpa(mixed, heads, bias, dropout):
         bias = bias.unsqueeze([1, 2] if bias.ndim == 2 else 1)
     context = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
     return context.reshape([batch, length, width // 3])
+
+
+_FUNCTIONS = {"eager": _eager, "sdpa": _sdpa, "axes": _axes}
 
 
 def takes_flash(mixed):

@@ -46,7 +46,7 @@ class ElectraEmbeddings(nn.Layer):
             hidden = hidden + self.position_embeddings(positions)
         else:
             length, rows = input_ids.shape[1], self.position_embeddings.weight.shape[0]
-            if length > rows:
+            if paddle.in_dynamic_mode() and length > rows:  # in a static graph it is not known
                 raise InputError(
                     f"a sequence of {length} tokens does not fit: the model has {rows} positions; "
                     f"truncate or choose --max-seq-length {rows} or less"

@@ -96,7 +96,11 @@ class ElectraForQuestionAnswering(nn.Layer):
         return self._search(hidden, start, of_token, blocked, answerable)
 
     def _search(self, hidden, start, of_token, blocked, answerable):
-        count = min(self.beam_size, hidden.shape[1])
+        # A static graph has one beam for all lengths; see `inference.graphs.shortest`.
+        dynamic = paddle.in_dynamic_mode()
+        count = min(
+            self.beam_size, hidden.shape[1] if dynamic else self.config.max_position_embeddings
+        )
         start_scores, starts = paddle.topk(F.log_softmax(start, -1), count)
         index = starts.unsqueeze(-1).expand([-1, -1, hidden.shape[-1]])
         of_start = self._of_start(paddle.take_along_axis(hidden, index, 1, broadcast=False))

@@ -11,6 +11,8 @@ FILES = {
     "words.js": "text/javascript; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
 }
+# What the page can show of a request's tasks, in this order; words.js and page.js know each.
+SHOWN = ("detect", "fill-mask", "seq-cls", "pair-cls", "text-matching", "tag", "qa")
 # Nothing from elsewhere may be loaded, asked or shown.
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
@@ -20,11 +22,13 @@ def page_blueprint(name, tasks, predict_url, labels=None):
 
     Args:
         name: shown as the title.
-        tasks: what to offer, in this order; names as in a request's ``task``.
+        tasks: what the model answers, names as in a request's ``task``; those of `SHOWN` are
+            offered.
         predict_url: where the page sends its requests, relative to the page.
         labels: of a classification, in the order of its probabilities.
     """
-    config = {"name": name, "tasks": list(tasks), "predict_url": predict_url, "labels": labels}
+    shown = [task for task in SHOWN if task in tasks]
+    config = {"name": name, "tasks": shown, "predict_url": predict_url, "labels": labels}
     # "<" could end the script element that holds the JSON.
     text = json.dumps(config, ensure_ascii=False).replace("<", "\\u003c")
     html = (FOLDER / "index.html").read_text("utf-8").replace("{{CONFIG}}", text)

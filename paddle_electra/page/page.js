@@ -29,7 +29,8 @@ function label() {
   byId("threshold-label").textContent = words.threshold;
   byId("text-label").textContent = task === "qa" ? words.question : words.text;
   byId("pair-label").textContent = task === "qa" ? words.context : words.pair;
-  byId("about").textContent = words.tasks[task][1];
+  byId("about").textContent = task ? words.tasks[task][1] : words.noTask;
+  byId("form").hidden = !task;
   for (const part of ["pair", "pair-label"]) byId(part).hidden = !WITH_PAIR.includes(task);
   byId("threshold-row").hidden = task !== "detect";
   byId("tabs").replaceChildren(...config.tasks.map((name) => {
@@ -108,7 +109,7 @@ const DRAW = {
   "seq-cls": drawLabels,
   "pair-cls": drawLabels,
   "text-matching": drawLabels,
-  "token-cls": drawTags,
+  "tag": drawTags,
   "qa": drawAnswers,
 };
 
@@ -193,14 +194,20 @@ function drawLabels(answer) {
 
 function drawTags(answer) {
   const words = WORDS[language];
-  const rows = answer.map((pair) => element("tr", {}, ...pair.map((text) => element("td", { textContent: text }))));
-  return [table([words.token, words.label], rows)];
+  const marked = element("div", { className: "marked", id: "marked" });
+  answer.words.forEach((word, number) => {
+    const span = element("span", { textContent: word, title: `${answer.labels[number]} ${percent(answer.probabilities[number])}` });
+    if (answer.labels[number] !== "O") span.classList.add("tagged");
+    marked.append(span);
+  });
+  const rows = answer.entities.map(({ text, type }) =>
+    element("tr", {}, element("td", { textContent: text }), element("td", { textContent: type })));
+  return [marked, table([words.entity, words.label], rows)];
 }
 
 function drawAnswers(answer) {
   const words = WORDS[language];
-  const found = Array.isArray(answer) ? answer : answer.answers;
-  return [table([words.answer, words.probability, ""], found.map(({ text, probability }) => chanceRow(text, probability)))];
+  return [table([words.answer, words.probability, ""], answer.answers.map(({ text, probability }) => chanceRow(text, probability)))];
 }
 
 byId("form").addEventListener("submit", (event) => {

@@ -57,6 +57,17 @@ def best_answers(question, windows, outputs, n_best=20, max_length=30, lower_cas
     Returns:
         list of `Candidate`, never empty.
     """
+    found = best_spans(question, windows, outputs, n_best, max_length, lower_case)
+    return [candidate for candidate, _ in found] or [Candidate(EMPTY, 0.0, 0.0, 1.0)]
+
+
+def best_spans(question, windows, outputs, n_best=20, max_length=30, lower_case=True):
+    """`best_answers` with their places in the context, empty when there are none.
+
+    Returns:
+        list of (`Candidate`, (start, end) in characters of the context); the place is None with
+        spans="hfl", which searches the text of the answer and not its place.
+    """
     spans = []
     for window, output in zip(windows, outputs, strict=True):
         spans += _spans(window, output, n_best, max_length)
@@ -68,12 +79,10 @@ def best_answers(question, windows, outputs, n_best=20, max_length=30, lower_cas
             break
         text = _text(question, span, lower_case)
         found.setdefault(text, span)
-    if not found:
-        return [Candidate(EMPTY, 0.0, 0.0, 1.0)]
     scores = [float(span.start_logit + span.end_logit) for span in found.values()]
     return [
-        Candidate(text, float(span.start_logit), float(span.end_logit), probability)
-        for (text, span), probability in zip(found.items(), _softmax(scores), strict=True)
+        (Candidate(text, float(span.start_logit), float(span.end_logit), chance), _place(span))
+        for (text, span), chance in zip(found.items(), _softmax(scores), strict=True)
     ]
 
 
@@ -109,16 +118,25 @@ def _best(scores, count):
 
 
 def _softmax(scores):
-    exponents = np.exp(np.array(scores) - max(scores))
+    exponents = np.exp(np.array(scores) - max(scores, default=0))
     return (exponents / exponents.sum()).tolist()
 
 
+def _place(span):
+    """(start, end) in characters of the context, or None where it goes by words."""
+    window, document = span.window, span.window.document
+    shift = window.first - window.offset
+    if document.words is not None:
+        return None
+    return int(document.starts[span.start + shift]), int(document.ends[span.end + shift])
+
+
 def _text(question, span, lower_case):
+    if (place := _place(span)) is not None:
+        return question.context[slice(*place)]
     window, document = span.window, span.window.document
     shift = window.first - window.offset
     start, end = span.start + shift, span.end + shift
-    if document.words is None:
-        return question.context[document.starts[start] : document.ends[end]]
     tokens = " ".join(document.tokens[start : end + 1]).replace(" ##", "").replace("##", "")
     words = document.words[document.word_of[start] : document.word_of[end] + 1]
     return project(" ".join(tokens.split()), " ".join(words), lower_case)

@@ -6,8 +6,11 @@ Arguments: a JSON file of inputs, the file to write.
 import contextlib
 import json
 import os
+import shutil
 import sys
 import warnings
+
+NAME, BARE_NAME = "chinese-electra-tiny", "electra-without-head"
 
 
 def hub_command(*arguments):
@@ -38,7 +41,7 @@ def without_package(package):
 def main(inputs, output):
     import paddlehub as hub
 
-    name, texts = inputs["name"], [[text] for text in inputs["texts"]]
+    name, texts = NAME, [[text] for text in inputs["texts"]]
     home = os.path.join(os.environ["HUB_HOME"], "modules", name.replace("-", "_"))
     found = {"installed_folder": hub_command("install", inputs["folder"])}
 
@@ -57,7 +60,7 @@ def main(inputs, output):
     found["loaded"] = loaded.predict(texts, return_prob=True)
     found["errors"] = {
         "package": missing_package,
-        "task": message(hub.Module, name=name, task="token-cls"),
+        "task": message(hub.Module, name=name, task="nonsense"),
         "argument": message(hub.Module, name=name, label_mapp={}),
         "checkpoint": message(hub.Module, name=name, load_checkpoint="/nowhere/model"),
         "no_head": message(hub.Module, name=name, task="seq-cls", load_checkpoint=inputs["bare"]),
@@ -86,9 +89,82 @@ def main(inputs, output):
         bare = hub.Module(directory=inputs["bare_folder"], task="seq-cls", num_classes=3)
     found["warnings"] = [str(warning.message) for warning in caught]
     found["random_labels"] = bare.predict(texts)
+    found.update(more(inputs, os.path.dirname(home)))
     found["modules"] = [name for name in sys.modules if name.startswith("paddle_electra")]
     with open(output, "w", encoding="utf-8") as handle:
         json.dump(found, handle)
+
+
+def more(inputs, modules):
+    """What a module without a head does: the demos, published checkpoints, pretrained heads."""
+    import demos
+    import paddlehub as hub
+
+    name = BARE_NAME
+    shutil.copytree(inputs["bare_folder"], os.path.join(modules, name.replace("-", "_")))
+    found = {"demos": demos.demos(name, os.path.abspath("demos"))}
+    folder = os.path.abspath("published")
+    vocab = os.path.join(inputs["bare_folder"], "assets", "vocab.txt")
+    found["published"] = demos.published(name, inputs["config"], vocab, folder)
+
+    best = found["demos"]["token-cls"]["best"]
+    bare = hub.Module(name=name)
+    tokenizer = bare.get_tokenizer()
+    text, second = inputs["texts"][:2]
+    found["tokenizer"] = {
+        "single": tokenizer(text, max_seq_len=12, pad_to_max_seq_len=True, return_length=True).data,
+        "pair": tokenizer(text=text, text_pair=second, max_seq_len=16).data,
+        "words": tokenizer(["a", "[UNK]", "##c"], is_split_into_words=True)["input_ids"],
+        "pieces": tokenizer._tokenize("ac [MASK]"),
+    }
+    mask = "今天天气真[MASK]"
+    found["pretrained"] = {
+        "filled": bare.fill_mask([mask], top_k=2),
+        "detected": bare.detect([text]),
+        "while_classifying": hub.Module(name=name, task="seq-cls", num_classes=3).fill_mask(
+            [mask], top_k=2
+        ),
+    }
+    reading = hub.Module(name=name, task="qa", load_checkpoint=inputs["qa"])
+    question = [inputs["texts"][1::2]]
+    found["qa"] = [reading.predict(question), reading.answer(question)]
+    tuned = hub.Module(name=NAME)
+    page = bare.create_gradio_app().app.test_client()
+    found["page"] = [page.get(path).status_code for path in ("/", "/page.js", "/nothing")]
+    bare.save_inference_model(os.path.abspath("exported"))
+    classifier = hub.Module(name=name, task="seq-cls", num_classes=2)
+    classifier.save_inference_model(os.path.abspath("exported"))
+    found["exported"] = sorted(os.listdir("exported"))
+    matching = hub.Module(name=name, task="text-matching")
+    found["more_errors"] = {
+        "detect": message(tuned.detect, [text]),
+        "fill_mask": message(tuned.fill_mask, [mask]),
+        "label_map": message(hub.Module, name=name, task="token-cls"),
+        "other_task": message(hub.Module, name=name, task="text-matching", load_checkpoint=best),
+        "classes": message(hub.Module, name=name, task="text-matching", num_classes=3),
+        "one_text": message(matching.predict, [[text]]),
+        "export": message(matching.save_inference_model, "nowhere"),
+        "qa": message(hub.Module, name=name, task="qa"),
+        "untrained": message(bare.training_step, [1, 2, 3], 0),
+        "reading": message(reading, None),
+        "unbuilt": [
+            hub_command_message("install", inputs["unbuilt"]),
+            message(hub.Module, name=inputs["unbuilt_name"]),
+        ],
+    }
+    return found
+
+
+def hub_command_message(*arguments):
+    from paddlehub.utils import pypi
+
+    pypi.install_from_file = lambda *arguments, **named: True  # asking pip takes seconds
+    try:
+        return hub_command(*arguments)
+    except SystemExit as error:
+        return str(error)
+    finally:
+        sys.argv = ["python"]
 
 
 if __name__ == "__main__":

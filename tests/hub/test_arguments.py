@@ -1,15 +1,16 @@
 import pytest
 
 from paddle_electra.errors import InputError
-from paddle_electra.hub.arguments import normalize_task, refuse_unknown
+from paddle_electra.hub.arguments import normalize_task
+from paddle_electra.serving.checks import refuse_unknown
 
 
 def test_names_of_tasks():
-    assert normalize_task("seq-cls") == "seq-cls"
+    for task in ("seq-cls", "pair-cls", "token-cls", "text-matching", "qa", None):
+        assert normalize_task(task) == task
     assert normalize_task("sequence_classification") == "seq-cls"
-    assert normalize_task(None) is None
-    for task in ("token-cls", "nonsense", 3, ["seq-cls"]):
-        with pytest.raises(InputError, match=r"'seq-cls'.*None"):
+    for task in ("nonsense", 3, ["seq-cls"], ""):
+        with pytest.raises(InputError, match=r"'seq-cls'.*'text-matching'.*None"):
             normalize_task(task)
 
 

@@ -1,21 +1,27 @@
 import ast
 import importlib.metadata
 import json
+import shutil
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_checkpoint import make_checkpoint
+from tiny_checkpoint import SPECIAL, make_checkpoint
 
+from paddle_electra import checkpoint
 from paddle_electra.checkpoint import native
 from paddle_electra.cli import main
 from paddle_electra.errors import InputError
 from paddle_electra.files import sha256
-from paddle_electra.hub import manifest, packaging
+from paddle_electra.hub import manifest, packaging, rendering
 from paddle_electra.hub.import_graph import imports_of
 from paddle_electra.inference.predictor import Predictor
+from paddle_electra.modeling.config import ElectraConfig
+from paddle_electra.modeling.electra import ElectraDiscriminator, ElectraGenerator
 
 NAME = "chinese-electra-tiny"
+HUB_MODULES = Path(__file__).parents[2] / "hub_modules"
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +48,10 @@ def test_the_folder_holds_the_module(built):
     assert {f"assets/{name}" for name in (native.CONFIG, native.TASK, native.VOCAB)} <= names
     assert {f"assets/{name}" for name in (native.DISCRIMINATOR, native.GENERATOR)} <= names
     assert "electra_runtime/hub/module.py" in names
+    assert {f"electra_runtime/page/{name}" for name in ("index.html", "page.js")} <= names
     carried = [name for name in names if name.startswith("electra_runtime/")]
-    for part in ("training", "pretraining", "finetuning", "packaging", "cli"):
-        assert not [name for name in carried if part in name]
+    for part in ("/training/", "/pretraining/", "/finetuning/", "/hub/packaging", "/cli"):
+        assert not [name for name in carried if name.startswith(f"electra_runtime{part}")]
 
 
 def test_paddlehub_can_read_the_information_without_importing(built):
@@ -143,6 +150,45 @@ def test_the_command_answers_mistakes_with_one_line(model, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
     assert main([*build, NAME, "--model", str(model)]) == 0
     assert "hub install" in capsys.readouterr().out
+
+
+def test_the_folders_of_the_sizes_are_what_the_templates_give():
+    published = rendering.published_sizes()
+    assert len(published) == 5
+    for folder, texts in published.items():
+        there = {path.name: path.read_text("utf-8") for path in (HUB_MODULES / folder).glob("*.*")}
+        again = "write them anew: python -m paddle_electra.hub.rendering hub_modules"
+        assert there == texts, again
+
+
+@pytest.mark.slow
+def test_a_built_module_has_the_same_texts_and_the_weights(tmp_path):
+    """From a zip as HFL's, a TensorFlow checkpoint in it, with the sizes of "tiny"."""
+    config = ElectraConfig.from_size("tiny", rendering.CHINESE_VOCABULARY)
+    tokens = [*SPECIAL, *(f"t{number}" for number in range(config.vocab_size - len(SPECIAL)))]
+    (tmp_path / "vocab.txt").write_text("".join(f"{token}\n" for token in tokens), "utf-8")
+    halves = ElectraDiscriminator(config), None
+    generator = ElectraGenerator(config, halves[0].electra.embeddings)
+    native.save(tmp_path / "native", config, tmp_path / "vocab.txt", halves[0], generator)
+    checkpoint.convert(tmp_path / "native", tmp_path / "tf", "tensorflow")
+    shutil.make_archive(tmp_path / "chinese_electra_tiny", "zip", tmp_path / "tf")
+    zipped = tmp_path / "chinese_electra_tiny.zip"
+    folder, _ = packaging.build_module(zipped, "chinese-electra-tiny", tmp_path / "dist")
+    for name, text in rendering.published_sizes()["chinese_electra_tiny"].items():
+        assert (folder / name).read_text("utf-8") == text
+    built, original = (Predictor.load(path) for path in (folder / "assets", tmp_path / "native"))
+    np.testing.assert_array_equal(built.embed(["t7 t8"])[0], original.embed(["t7 t8"])[0])
+
+
+def test_broken_weights_do_not_become_a_module(tmp_path):
+    for half in (native.DISCRIMINATOR, native.GENERATOR):
+        broken = make_checkpoint(tmp_path / half, generator=True)
+        tensors = native.read_tensors(broken / half)
+        del tensors["head.dense.bias"]
+        native.write_tensors(broken / half, tensors)
+        with pytest.raises(InputError, match=r"tensor 'head\.dense\.bias' is missing"):
+            packaging.build_module(broken, NAME, tmp_path / "dist")
+        assert not (tmp_path / "dist" / "chinese_electra_tiny").exists()
 
 
 @pytest.mark.reference

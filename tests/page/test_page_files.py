@@ -4,14 +4,12 @@ import re
 import flask
 import pytest
 
-from paddle_electra.page.files import FILES, FOLDER, page_blueprint
-
-TASKS = ["detect", "fill-mask", "seq-cls", "pair-cls", "text-matching", "token-cls", "qa"]
+from paddle_electra.page.files import FILES, FOLDER, SHOWN, page_blueprint
 
 
 def client(**about):
     app = flask.Flask(__name__)
-    given = {"name": "model", "tasks": TASKS, "predict_url": "predict/model", **about}
+    given = {"name": "model", "tasks": SHOWN, "predict_url": "predict/model", **about}
     app.register_blueprint(page_blueprint(**given))
     return app.test_client()
 
@@ -46,4 +44,9 @@ def test_both_languages_have_every_text():
     english, chinese = words.split("\n  zh: {")
     keys = [re.findall(r'^ {4,}"?([\w-]+)"?:', half, re.M) for half in (english, chinese)]
     assert keys[0] == keys[1]
-    assert set(TASKS) < set(keys[1])
+    assert set(SHOWN) < set(keys[1])
+
+
+def test_tasks_that_the_page_cannot_show_are_not_offered():
+    page = client(tasks=["embedding", "seq-cls", "fill-mask"]).get("/")
+    assert config_of(page.get_data(as_text=True))["tasks"] == ["fill-mask", "seq-cls"]

@@ -1,0 +1,1 @@
+"""PaddleHub module chinese-electra-base."""

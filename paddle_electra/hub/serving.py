@@ -1,0 +1,169 @@
+"""The seam with ``hub serving``.
+
+PaddleHub loads the modules, then calls ``app_compat.create_app`` and runs the Flask application it
+gets, answering one request at a time, or hands it to gunicorn.  The first module of ours that is
+loaded in a process puts itself around that function, once.  For our modules the application then
+has the checks, the batches and the health answers of the package ``serving``; the modules beside
+them are answered by PaddleHub as ever, one request after the other, as their authors expect.  The
+server listens where ELECTRA_SERVING_HOST says.
+"""
+
+import multiprocessing
+import os
+import sys
+import threading
+
+from paddlehub.module.module import serving
+
+from ..serving.memory import share_one_heap
+from ..serving.settings import ServingSettings
+
+_HOST = "0.0.0.0"  # PaddleHub's own
+_VIEW = "predict_serving_v2"  # its function for /predict/NAME
+_MARK = "paddle_electra_settings"
+
+
+class ServedModule:
+    """The serving method of a module.
+
+    A subclass has ``name``, ``version``, ``predictor``, ``pretrained`` and ``_choose_device``.
+    """
+
+    def prepare_serving(self, settings=None):
+        """Take part in ``hub serving``, if this is one.
+
+        Args:
+            settings: {field: value} of `ServingSettings`, or None; the rest is the environment's.
+        Raises:
+            InputError: a wrong one.
+        """
+        # These need packages whose absence the constructor has to report.
+        from ..serving.operations import Operations
+        from ..serving.service import Service
+        from .classifiers import CLASSIFIERS
+
+        operations = Operations(
+            lambda: self.predictor, lambda: self.pretrained, self._choose_device, CLASSIFIERS
+        )
+        settings = ServingSettings.load(settings)
+        self.service = Service(self.name, str(self.version), operations, settings)
+        _join(settings)
+
+    @serving
+    def serve(self, **fields):
+        """The results for ``POST /predict/NAME``; the arguments are the fields of the request.
+
+        ``task`` is the module's task or "embedding", "fill-mask", "detect"; by default the module's
+        own, or when it has none "seq-cls" for a fine-tuned module and "embedding" for another.
+        With ``return_prob`` each result of a classification is ``{"label": ...,
+        "probabilities": [...]}``.
+
+        Raises:
+            InputError: naming the field that is wrong.
+            Busy: too many requests are waiting.
+        """
+        return self.service.answer(fields)
+
+
+def _join(settings):
+    """Put `_protected` around PaddleHub's ``create_app`` unless that was done."""
+    compat = sys.modules.get("paddlehub.serving.app_compat")
+    if compat is None or hasattr(compat.create_app, _MARK):
+        return
+    share_one_heap()
+    create = compat.create_app
+
+    def create_app(*arguments, **named):
+        return _protected(create(*arguments, **named), settings)
+
+    setattr(create_app, _MARK, settings)
+    compat.create_app = create_app
+    _configure_gunicorn()
+
+
+def _protected(app, settings):
+    """PaddleHub's application with answers of ours for modules of ours, and a server of ours."""
+    from flask import request
+
+    from ..serving import http
+    from ..serving.server import Server
+
+    others = threading.Lock()
+    view = app.view_functions[_VIEW]
+
+    def one_after_the_other(module_name):
+        with others:
+            return view(module_name)
+
+    app.view_functions[_VIEW] = one_after_the_other
+
+    @app.before_request
+    def answer():
+        kind, _, name = request.path[1:].partition("/")
+        modules = _modules()
+        if kind == "health":
+            return http.health({key: _report(info) for key, info in modules.items()}, name or None)
+        service = _service(modules[name]) if kind == "predict" and name in modules else None
+        if service is None or request.method == "OPTIONS":
+            return None  # PaddleHub's own routes answer
+        return http.predict(request, service, modules[name].get("predict_args"))
+
+    def run(host=None, port=8866, **unused):
+        for service in filter(None, map(_service, _modules().values())):
+            service.operations.prepare()
+        server = Server(app, settings.host or _HOST, port, settings.threads, settings.read_seconds)
+        server.run_until_told()
+        for page in multiprocessing.active_children():
+            page.kill()  # of /gradio/NAME, whose end Python would wait for
+
+    app.run = run
+    app.extensions[_MARK] = settings
+    return app
+
+
+def _modules():
+    """{name: what PaddleHub knows} of the modules that are served."""
+    from paddlehub.serving.model_service.base_model_service import v2_module_info
+
+    return {name: v2_module_info.get_module_info(name) for name in v2_module_info.modules}
+
+
+def _service(info):
+    """The `Service` of a module of ours, of whatever version; None for another."""
+    service = getattr(info["module"], "service", None)
+    return service if hasattr(service, "health") else None
+
+
+def _report(info):
+    if service := _service(info):
+        return service.health
+    return lambda: {"name": str(info.get("name")), "version": str(info.get("version"))}
+
+
+def _configure_gunicorn():
+    """Workers of the multi-process mode have threads, too, and listen where they are told."""
+    from paddlehub.serving import http_server
+
+    load = getattr(http_server.StandaloneApplication, "load_config", None)
+    if load is None or not hasattr(http_server, "gunicorn"):
+        return
+
+    def load_config(self):
+        load(self)
+        settings = getattr(self.application, "extensions", {}).get(_MARK)
+        if settings is not None:
+            self.cfg.set("worker_class", "gthread")
+            self.cfg.set("threads", settings.threads)
+            self.cfg.set("post_fork", _share_cores)
+            if settings.host:
+                port = self.cfg.settings["bind"].get()[0].rpartition(":")[2]
+                host = f"[{settings.host}]" if ":" in settings.host else settings.host
+                self.cfg.set("bind", f"{host}:{port}")
+
+    http_server.StandaloneApplication.load_config = load_config
+
+
+def _share_cores(arbiter, worker):
+    """So many threads for the networks of a worker that all of them have the cores once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // arbiter.cfg.workers)))

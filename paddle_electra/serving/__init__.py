@@ -1,0 +1,1 @@
+"""Answers over HTTP: what a request may ask, limits, batches of requests, health."""

@@ -1,0 +1,93 @@
+"""A model that is served: from the fields of a request to its results."""
+
+import os
+import re
+import threading
+import time
+
+from ..errors import InputError
+from .checks import FIELDS, read_request
+from .collector import Busy, Collector
+from .settings import ServingSettings
+
+# How messages of the predictor name what a request calls 'data', and its other fields.
+_TEXTS = re.compile(r"^(texts|questions|data)\b")
+_FIELD = re.compile(rf"^({'|'.join(FIELDS)})\b")
+_LIMITS = ("max_items", "max_characters", "max_request_characters", "max_heavy_characters")
+_LIMITS += ("max_answers", "max_body_bytes", "queue", "wait_seconds")
+
+
+class Service:
+    """Answers requests of many threads.
+
+    Args:
+        name, version: of the model.
+        operations: its `Operations`.
+        settings: `ServingSettings`.
+    """
+
+    def __init__(self, name, version, operations, settings=None):
+        self.name, self.version, self.operations = name, version, operations
+        self.settings = settings or ServingSettings()
+        self.collector = Collector(
+            operations.run,
+            self.settings.queue,
+            self.settings.wait_seconds,
+            self.settings.window_ms / 1000,
+            self.settings.batch_items,
+        )
+        self._started, self._lock = time.time(), threading.Lock()
+        self._counts = {"answered": 0, "refused": 0, "busy": 0, "failed": 0}
+
+    def answer(self, fields):
+        """The results of a request, one an item of ``data``.
+
+        Args:
+            fields: dict of the request; see `checks.FIELDS`.
+        Raises:
+            InputError: naming the field that is wrong.
+            Busy: the queue is full.
+        """
+        outcome = "failed"
+        try:
+            results = self._answer(fields)
+            outcome = "answered"
+            return results
+        except InputError as error:
+            outcome = "refused"
+            message = _FIELD.sub(r"'\1'", _TEXTS.sub("data", str(error)))
+            raise InputError(message) from None
+        except Busy:
+            outcome = "busy"
+            raise
+        finally:
+            with self._lock:
+                self._counts[outcome] += 1
+
+    def _answer(self, fields):
+        operations = self.operations
+        asked = read_request(fields, operations.tasks, operations.default, self.settings)
+        operations.check(asked.call)
+        answers = self.collector.ask(asked.call, asked.items)
+        return [operations.form(asked.call, answer, asked.return_prob) for answer in answers]
+
+    def health(self):
+        """What a health answer says; computes nothing."""
+        operations = self.operations
+        return {
+            "name": self.name,
+            "version": self.version,
+            "kind": operations.kind,
+            "tasks": list(operations.tasks),
+            "engine": operations.engine,
+            "process": os.getpid(),
+            "uptime_seconds": round(time.time() - self._started, 1),
+            "requests": dict(self._counts),
+            "batches": self.collector.batches,
+            "waiting": len(self.collector),
+            "limits": {name: getattr(self.settings, name) for name in _LIMITS},
+        }
+
+    def close(self):
+        """Answer what waits, then take no more."""
+        self.collector.close()
