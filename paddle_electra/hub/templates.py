@@ -132,13 +132,18 @@ curl -H "Content-Type: application/json" -d '{{"data": [["今天天气真好"]]}
     http://127.0.0.1:8866/predict/{name}
 ```
 
-The request may also hold `task` (the module's own or `"embedding"`), `max_seq_len`, `batch_size`,
-`use_gpu` and `return_prob`. Without `task` the answer is {served}. The reply is
-`{{"status": "000", "msg": "", "results": [...]}}`; a mistake in the request gives a status other
-than `"000"` and says in `msg` which field is wrong.
+The request may also hold `task`: the module's own, `"embedding"`, of a pretrained module
+`"fill-mask"` and `"detect"`, of a tagger `"tag"`; and `max_seq_len`, `return_prob` (labels),
+`top_k` (`fill-mask`, `detect`), `threshold` (`detect`), `n_best` (`qa`). Without `task` the answer
+is {served}. The reply is `{{"status": "000", "msg": "", "results": [...]}}`; a mistake in the request gives a
+status other than `"000"` and says in `msg` which field is wrong. `GET /health/{name}` says how the
+server is, and shows its limits; `/gradio/{name}` is a page for the browser.
 
-`hub serving` listens on all network interfaces and asks nobody for a password: put it behind
-something that does.
+Requests that arrive together are answered in one batch. Limits are set by environment variables,
+such as `ELECTRA_SERVING_MAX_ITEMS=100`; the health answer lists them all.
+
+`hub serving` listens on all network interfaces unless `ELECTRA_SERVING_HOST` names an address
+(`127.0.0.1`), and asks nobody for a password: put it behind something that does.
 
 ## V. Release Note
 
