@@ -135,8 +135,9 @@ curl -H "Content-Type: application/json" -d '{{"data": [["今天天气真好"]]}
 The request may also hold `task`: the module's own, `"embedding"`, of a pretrained module
 `"fill-mask"` and `"detect"`, of a tagger `"tag"`; and `max_seq_len`, `return_prob` (labels),
 `top_k` (`fill-mask`, `detect`), `threshold` (`detect`), `n_best` (`qa`). Without `task` the answer
-is {served}. The reply is `{{"status": "000", "msg": "", "results": [...]}}`; a mistake in the request gives a
-status other than `"000"` and says in `msg` which field is wrong. `GET /health/{name}` says how the
+is {served}. The reply is
+`{{"status": "000", "msg": "", "results": [...]}}`; a mistake in the request gives a status other
+than `"000"` and says in `msg` which field is wrong. `GET /health/{name}` says how the
 server is, and shows its limits; `/gradio/{name}` is a page for the browser.
 
 Requests that arrive together are answered in one batch. Limits are set by environment variables,
