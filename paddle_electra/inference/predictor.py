@@ -10,6 +10,7 @@ import paddle
 
 from .. import checkpoint as checkpoints
 from ..errors import InputError
+from ..runtime import use_fast_products
 from ..text.tokenizer import ElectraTokenizer
 from .batching import batches
 from .engine import EagerEngine, StaticEngine, check_precision
@@ -42,6 +43,7 @@ class Predictor:
     def __init__(
         self, networks, tokenizer, engine="auto", precision="float32", threads=None, device=None
     ):
+        use_fast_products()
         config = networks.config
         if tokenizer.vocab_size > config.vocab_size:
             raise InputError(
