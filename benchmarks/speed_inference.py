@@ -281,7 +281,7 @@ def report(arguments, data, parts):
         f"turns each, in turn, after a warm-up of {SAMPLE} texts. Contestants below {SLOW} texts/s "
         f"get a sample of {SAMPLE} texts (seed {SEED}).\n\n"
         f"'Largest difference': of the second logit minus the first, to ours in eager mode. "
-        f"PaddleNLP's layers have LayerNorm epsilon 1e-5 where the original has 1e-12. 'Cores "
+        f"'Cores "
         f"busy': processor time / time.\n\n" + "\n\n".join(parts) + "\n"
     )
 

@@ -1,8 +1,8 @@
 """The arguments of a module, checked; needs neither paddle nor paddlehub."""
 
 from ..errors import InputError
+from ..serving.checks import OLD_NAMES
 
-CLASSIFYING = ("seq-cls", "pair-cls")
 MATCHING = "text-matching"
 TASKS = {
     "seq-cls": "classification of a text or of a pair, old name 'sequence_classification'",
@@ -11,14 +11,13 @@ TASKS = {
     MATCHING: "two texts, seen one by one",
     "qa": "answers to questions about a text",
 }
-_OLD_NAMES = {"sequence_classification": "seq-cls"}
 
 
 def normalize_task(task):
     """The task under its present name.  Raises `InputError` saying which there are."""
     if task is None:
         return None
-    name = _OLD_NAMES.get(task, task) if isinstance(task, str) else task
+    name = OLD_NAMES.get(task, task) if isinstance(task, str) else task
     if not isinstance(name, str) or name not in TASKS:
         known = "; ".join(f"'{name}' ({what})" for name, what in TASKS.items())
         raise InputError(

@@ -18,7 +18,7 @@ REQUIREMENTS = {
     "crc32c": "crc32c>=2.3",
 }
 # What comes with PaddleHub.
-PROVIDED = {"paddle", "paddlehub", "paddlenlp", "gradio", "flask", "werkzeug"}
+PROVIDED = {"paddle", "paddlehub", "paddlenlp", "flask", "werkzeug"}
 
 
 def requirements():

@@ -23,7 +23,7 @@ def verify(directory):
         InputError: the manifest or a file is missing, or a file was changed; names it.
     """
     directory = Path(directory)
-    sums = read_json(directory / FILE_NAME).get("sha256")
+    sums = read_json(directory / FILE_NAME, keys=["sha256"])["sha256"]
     if not isinstance(sums, dict) or not sums:
         raise InputError(f"{directory / FILE_NAME}: lists no files; build the module again")
     for name, expected in sums.items():

@@ -13,15 +13,15 @@ import paddle
 from paddlehub.module.module import RunModule
 
 from ..errors import InputError
+from ..inference.inputs import CLASSIFYING, SPLIT
 from ..serving.checks import refuse_unknown
 from . import manifest
-from .arguments import CLASSIFYING, normalize_task
+from .arguments import normalize_task
 from .serving import ServedModule
 from .training import TrainableModule
 
 ASSETS = "assets"
 CONSTRUCTOR = ("task", "load_checkpoint", "label_map", "num_classes", "suffix", "serving")
-SPLIT = "\002"  # between the tokens of a text of the task token-cls
 
 
 class ElectraModule(ServedModule, RunModule, TrainableModule):
@@ -173,24 +173,27 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         return paddlenlp_tokenizer(self._loaded.tokenizer)
 
     def create_gradio_app(self):
-        """The page at ``/gradio/NAME`` of ``hub serving``; PaddleHub calls its ``launch``."""
-        from ..page.files import PageServer
+        """The web page with what answers it; call its ``launch(server_port)``.
 
-        # Relative to /gradio/NAME/app, where PaddleHub shows it.
-        predict_url, tasks = f"../../predict/{self.name}", self.service.operations.tasks
-        return PageServer(self.name, tasks, predict_url, self._loaded.labels)
+        ``hub serving`` shows the same page at ``/gradio/NAME`` without it.  It is not made with
+        Gradio, whose pages hold a request open for as long as they are looked at, which PaddleHub's
+        server, passing them on, waits for.
+        """
+        from ..serving.app import PageServer
+
+        return PageServer(self.service)
 
     def _classify(self, task, data, max_seq_len, batch_size, split_char):
         """(labels, probabilities as lists)."""
         if task not in CLASSIFYING:
-            from .matching import match, tag_tokens
+            from ..inference.matching import match, tag_tokens
 
             if task == "token-cls":
                 return tag_tokens(self.predictor, data, split_char, batch_size, max_seq_len)
             labels, chances = match(self.predictor, data, batch_size, max_seq_len)
             return labels, chances.tolist()
         if task == "pair-cls":
-            from .matching import check_pairs
+            from ..inference.matching import check_pairs
 
             check_pairs(data)
         labels, chances = self.predictor.predict(data, batch_size, max_seq_len, return_prob=True)

@@ -65,10 +65,15 @@ def build_module(
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise InputError(f"--version: expected three numbers such as 1.0.0, got {version!r}")
     from .. import checkpoint as checkpoints
+    from ..inference.predictor import Predictor
+    from ..text.tokenizer import ElectraTokenizer
     from .heads import ModuleNetworks
 
     checkpoint = checkpoints.load(model)
-    _check_networks(ModuleNetworks(checkpoint))
+    networks = ModuleNetworks(checkpoint)
+    tokenizer = ElectraTokenizer(checkpoint.vocab_file, checkpoint.config.do_lower_case)
+    Predictor(networks, tokenizer, engine="eager")  # does the vocabulary fit?
+    _check_networks(networks)
     folder = Path(output) / folder_name
     if folder.exists() and not (folder / manifest.FILE_NAME).is_file():
         raise InputError(

@@ -8,7 +8,6 @@ them are answered by PaddleHub as ever, one request after the other, as their au
 server listens where ELECTRA_SERVING_HOST says.
 """
 
-import multiprocessing
 import os
 import sys
 import threading
@@ -19,6 +18,7 @@ from ..serving.memory import share_one_heap
 from ..serving.settings import ServingSettings
 
 _HOST = "0.0.0.0"  # PaddleHub's own
+PAGE = "app"  # what PaddleHub calls the page below /gradio/NAME
 _VIEW = "predict_serving_v2"  # its function for /predict/NAME
 _MARK = "paddle_electra_settings"
 
@@ -40,10 +40,9 @@ class ServedModule:
         # These need packages whose absence the constructor has to report.
         from ..serving.operations import Operations
         from ..serving.service import Service
-        from .classifiers import CLASSIFIERS
 
         operations = Operations(
-            lambda: self.predictor, lambda: self.pretrained, self._choose_device, CLASSIFIERS
+            lambda: self.predictor, lambda: self.pretrained, self._choose_device
         )
         settings = ServingSettings.load(settings)
         self.service = Service(self.name, str(self.version), operations, settings)
@@ -103,6 +102,8 @@ def _protected(app, settings):
         modules = _modules()
         if kind == "health":
             return http.health({key: _report(info) for key, info in modules.items()}, name or None)
+        if kind == "gradio" and request.method == "GET":
+            return _page(modules, name)
         service = _service(modules[name]) if kind == "predict" and name in modules else None
         if service is None or request.method == "OPTIONS":
             return None  # PaddleHub's own routes answer
@@ -113,12 +114,33 @@ def _protected(app, settings):
             service.operations.prepare()
         server = Server(app, settings.host or _HOST, port, settings.threads, settings.read_seconds)
         server.run_until_told()
-        for page in multiprocessing.active_children():
-            page.kill()  # of /gradio/NAME, whose end Python would wait for
 
     app.run = run
     app.extensions[_MARK] = settings
     return app
+
+
+def _page(modules, path):
+    """The response to /gradio/NAME and /gradio/NAME/FILE; None for modules of others.
+
+    PaddleHub itself would start a process for each page, in each worker, and pass requests on.
+    """
+    from flask import redirect
+
+    from ..page.files import Page
+    from ..serving import http
+
+    name, _, file = path.partition("/")
+    service = _service(modules[name]) if name in modules else None
+    if service is None:
+        return None
+    if not file:
+        return redirect(f"/gradio/{name}/{PAGE}")
+    operations = service.operations
+    # Relative to /gradio/NAME/app.
+    page = Page(name, operations.tasks, f"../../predict/{name}", operations.predictor().labels)
+    found = page.response("" if file == PAGE else file)
+    return found or http.reply("", http.UNKNOWN, f"no file {file:.80} belongs to the page", 404)
 
 
 def _modules():

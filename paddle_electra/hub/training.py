@@ -5,9 +5,10 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ..errors import InputError
+from ..inference.inputs import CLASSIFYING
 from ..modeling.layouts import Padded
 from ..modeling.published import logits
-from .arguments import CLASSIFYING, MATCHING
+from .arguments import MATCHING
 
 IGNORED = -100  # label of a position that has none
 

@@ -30,7 +30,7 @@ class FileOptions:
         choices=OUTPUT_FORMATS,
     )
     batch_size: int | None = option(
-        None, "most texts per pass through the network; none: as many as 4,096 tokens hold", least=1
+        None, "most texts per pass through the network; none: as many as 2,048 tokens hold", least=1
     )
     max_seq_length: int | None = option(
         None, "tokens per text, the special ones counted; none: those of the training, else 128"

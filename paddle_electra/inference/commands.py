@@ -5,7 +5,9 @@ answers come in the order of the rows.
 """
 
 import contextlib
+import os
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,8 @@ from ..progress import progress_bar
 from .answer_options import OUTPUT_FORMATS
 from .commands_input import Field, check_inputs, count_lines, read_rows
 from .commands_output import (
+    NPY,
+    STANDARD,
     json_line,
     open_array,
     open_text,
@@ -31,7 +35,6 @@ TOKEN_VECTORS_AT_ONCE = 1 << 15  # characters of texts whose every token gets a 
 _TEXTS = ("text", "text_a", "sentence", "sentence1", "premise", "question1", "query1", "review")
 _PAIRS = ("text_b", "sentence2", "hypothesis", "hypo", "question2", "query2")
 _PAIR_KINDS = ("pair-cls", "text-matching")
-NPY = "npy"
 
 
 class Answering(NamedTuple):
@@ -139,7 +142,7 @@ def run_embed(options):
     kind = output_format(options, (*OUTPUT_FORMATS, NPY))
     if options.tokens and kind != "jsonl":
         raise InputError(f"--tokens writes JSON lines, not {kind}; name an --output in .jsonl")
-    predictor = _prepare(options)
+    predictor = _prepare(options, (*OUTPUT_FORMATS, NPY))
     if kind == NPY:
         with open_array(options.output, predictor.config.hidden_size) as append:
             for _, vectors, _ in _vectors(predictor, options):
@@ -245,10 +248,11 @@ def _named(row, record):
     return record if row.name is None else {"id": row.name, **record}
 
 
-def _prepare(options):
-    """The predictor; files that are not there are found before it is loaded."""
+def _prepare(options, formats=OUTPUT_FORMATS):
+    """The predictor; what is wrong with the files is found before it is loaded."""
     check_inputs(options.paths)
-    output_format(options, OUTPUT_FORMATS)
+    _check_output(options)
+    output_format(options, formats)
     predictor = Predictor.load(
         options.model,
         engine=options.engine,
@@ -259,6 +263,14 @@ def _prepare(options):
     with _user_words([]):
         predictor.check_length(options.max_seq_length)
     return predictor
+
+
+def _check_output(options):
+    """Raise `InputError` where the output would replace an input."""
+    for path in options.paths:
+        are_files = STANDARD not in (path, options.output) and Path(options.output).exists()
+        if are_files and os.path.samefile(path, options.output):
+            raise InputError(f"--output {options.output}: is an input; give another file")
 
 
 def _write(options, work, unit):

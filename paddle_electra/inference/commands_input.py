@@ -18,6 +18,7 @@ from ..files import read_errors
 
 STANDARD = "-"
 _ENDINGS = {".jsonl": "jsonl", ".json": "jsonl", ".tsv": "tsv", ".csv": "csv", ".txt": "text"}
+_LONGEST_CELL = 1 << 30  # characters
 _SEPARATORS = {"tsv": "tabs", "csv": "commas"}
 _BLOCK = 1 << 20
 
@@ -162,13 +163,22 @@ def _objects(shown, lines, fields):
         place = f"{shown}: line {number}"
         try:
             value = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = getattr(error, "msg", "nested too deeply")
+        except (ValueError, RecursionError) as error:
+            reason = getattr(error, "msg", "nested too deeply or a number of too many digits")
             raise InputError(f"{place}: not JSON ({reason}); expected one object a line") from None
         if not isinstance(value, dict):
             raise InputError(f"{place}: expected a JSON object with {_wanted(fields)}")
         texts = tuple(_of_object(place, field, value) for field in fields)
-        yield Row(place, value.get("id"), texts)
+        yield Row(place, _identity(place, value.get("id")), texts)
+
+
+def _identity(place, value):
+    """The value of "id", which is handed through."""
+    if value is not None and not isinstance(value, (str, int, float)):
+        raise InputError(f"{place}: id: expected a text or a number, got {value!r:.40}")
+    if isinstance(value, str):
+        _check_unicode(place, "id", value)
+    return value
 
 
 def _of_object(place, field, value):
@@ -216,6 +226,7 @@ def _tabs(lines):
 
 def _commas(shown, lines):
     """A row is named by its first line: a quoted text may go over several."""
+    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader((f"{line}\n" for _, line in lines), strict=True)
     number = 1
     try:

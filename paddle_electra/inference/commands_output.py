@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..files import atomic_write
 
 STANDARD = "-"
+NPY = "npy"
 _NPY_HEADER = 128  # bytes, room for any shape
 
 
@@ -24,6 +25,11 @@ def output_format(options, formats):
     if options.output != STANDARD and Path(options.output).is_dir():
         raise InputError(f"--output {options.output}: expected a file, this is a folder")
     ending = Path(options.output).suffix.lower().removeprefix(".")
+    if options.output_format is None and ending in ("csv", NPY) and ending not in formats:
+        raise InputError(
+            f"--output {options.output}: no .{ending} is written here; there are: "
+            f"{', '.join(formats)}"
+        )
     return options.output_format or (ending if ending in formats else "jsonl")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import InputError
+from .inputs import check_threshold
 from .long_texts import plain_texts, sequence, stretches
 from .masks import check_top_k, guess, has_generator
 
@@ -32,13 +32,6 @@ def detect(predictor, texts, threshold=0.5, top_k=3, batch_size=None, max_seq_le
             texts, offsets, chances, suspects, advice, strict=True
         )
     ]
-
-
-def check_threshold(threshold):
-    """Raise `InputError` unless ``threshold`` is a number from 0 to 1."""
-    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    if not is_number or not 0 <= threshold <= 1:
-        raise InputError(f"threshold: expected a number from 0 to 1, got {threshold!r:.40}")
 
 
 def _token_chances(predictor, encodings, batch_size, max_seq_len):

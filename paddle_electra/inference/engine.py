@@ -34,6 +34,7 @@ class EagerEngine:
     def run(self, input_ids, token_type_ids, attention_mask):
         """The network's outputs for (rows, length) int64 arrays: a tuple of NumPy arrays."""
         arrays = (input_ids, token_type_ids, attention_mask)
+        self.layer.eval()  # a caller may have trained it since
         with paddle.no_grad():
             outputs = self.layer(*map(paddle.to_tensor, arrays))
         if isinstance(outputs, paddle.Tensor):
@@ -50,10 +51,11 @@ class StaticEngine:
     """A static graph under Paddle Inference, on a CPU with oneDNN.
 
     Threads take turns: each batch has all cores.  A process that was forked loads the graph anew
-    when it first needs it.
+    when it first needs it; with one thread, if its parent had computed already.
 
     Args:
-        files: (program file, file of weights), see `graphs.find_or_make`.
+        find: function that gives (program file, file of weights), see `graphs.find_or_make`;
+            called when the graph has to be loaded.
         least: the shortest input that the graph takes; shorter ones are padded.
         precision: of `PRECISIONS`; see `check_precision`.
         threads: of a CPU's matrix products; None: OMP_NUM_THREADS, or a thread a core.
@@ -65,8 +67,8 @@ class StaticEngine:
     name = "static"
     multiple = 8  # fewer shapes to prepare for, and kernels like it
 
-    def __init__(self, files, least=1, precision="float32", threads=None, device="cpu"):
-        self.files, self.least = files, least
+    def __init__(self, find, least=1, precision="float32", threads=None, device="cpu"):
+        self.find, self.least = find, least
         self.precision, self.device = precision, device
         self.threads = default_threads() if threads is None else threads
         self._lock, self._predictor = threading.Lock(), None
@@ -97,7 +99,7 @@ class StaticEngine:
         return inputs, outputs, predictor.run
 
     def _config(self):
-        config = paddle.inference.Config(*map(str, self.files))
+        config = paddle.inference.Config(*map(str, self.find()))
         config.disable_glog_info()
         kind, _, number = self.device.partition(":")
         if kind == "gpu":
@@ -123,6 +125,7 @@ class StaticEngine:
         if self._predictor is not None:
             self._before_fork.append(self._predictor)  # its end would wait for those threads
             self._predictor = None
+            self.threads = 1  # OpenMP's other threads are gone, and it would wait for them
 
 
 _engines = weakref.WeakSet()

@@ -2,6 +2,9 @@
 
 from ..errors import InputError
 
+CLASSIFYING = ("seq-cls", "pair-cls")  # kinds of tasks with a label for a text, or for two
+SPLIT = "\002"  # between the tokens of a text for token-cls, as PaddleHub has it
+
 
 def as_texts(data, name="data"):
     """Bring texts to the form the tokenizer takes.
@@ -40,3 +43,10 @@ def check_number(value, name, least=1):
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(f"{name}: expected a whole number of at least {least}, got {value!r:.40}")
     return value
+
+
+def check_threshold(threshold, name="threshold"):
+    """Raise `InputError` unless ``threshold`` is a number from 0 to 1."""
+    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    if not is_number or not 0 <= threshold <= 1:
+        raise InputError(f"{name}: expected a number from 0 to 1, got {threshold!r:.40}")

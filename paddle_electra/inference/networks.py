@@ -24,9 +24,9 @@ from ..modeling.electra import (
 from ..modeling.kernels import gelu
 from ..modeling.reading import ElectraForQuestionAnswering
 from ..modeling.tagging import ElectraForTokenClassification
+from .inputs import CLASSIFYING
 
 NAMES = ("encoder", "task", "generator", "discriminator")
-CLASSIFYING = ("seq-cls", "pair-cls")
 KINDS = (*CLASSIFYING, "token-cls", "qa")
 
 

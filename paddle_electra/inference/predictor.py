@@ -126,9 +126,10 @@ class Predictor:
                     "engine: 'static' needs weights that lie in files; these are in memory only, "
                     "save them first or leave engine at 'auto'"
                 )
+            self._check_eager_device()
             return EagerEngine(self.networks.layer(name))
         try:
-            files = find_or_make(self.networks, name)
+            find_or_make(self.networks, name)
         except InputError:
             raise
         except Exception as error:  # of Paddle, which cannot trace this network
@@ -136,8 +137,18 @@ class Predictor:
                 raise
             warnings.warn(f"no static graph, eager mode instead: {error!r:.200}", stacklevel=2)
             return EagerEngine(self.networks.layer(name))
-        least = shortest(self.networks, name)
-        return StaticEngine(files, least, self._precision, self._threads, self.device)
+        find, least = (
+            functools.partial(find_or_make, self.networks, name),
+            shortest(self.networks, name),
+        )
+        return StaticEngine(find, least, self._precision, self._threads, self.device)
+
+    def _check_eager_device(self):
+        if self._device and paddle.device.get_device().split(":") != self.device.split(":"):
+            raise InputError(
+                f"device: eager mode computes on {paddle.get_device()}, not {self._device}; call "
+                f"paddle.set_device({self._device!r}) first"
+            )
 
     def predict(self, texts, batch_size=None, max_seq_len=None, return_prob=False):
         """Classify texts.

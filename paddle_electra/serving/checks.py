@@ -4,14 +4,14 @@ import difflib
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..inference.inputs import as_texts, check_number
+from ..inference.inputs import CLASSIFYING, as_texts, check_number, check_threshold
+from ..text.vocab import MASK
 
 EMBEDDING, FILL_MASK, DETECT, TAG, QA = "embedding", "fill-mask", "detect", "tag", "qa"
-CLASSIFYING = ("seq-cls", "pair-cls")
 PAIRS = ("pair-cls", "text-matching", QA)
 SINGLE = ("token-cls", TAG, FILL_MASK, DETECT)
 HEAVY = (EMBEDDING, DETECT)
-MASK = "[MASK]"
+WINDOWED = (TAG, QA, DETECT)  # long texts are read in overlapping stretches
 OLD_NAMES = {"sequence_classification": "seq-cls"}
 
 # Fields that only some tasks have, with their defaults.
@@ -73,7 +73,7 @@ def read_request(fields, tasks, default, settings):
             check_number(fields[name], f"'{name}'", least=0 if task == DETECT else 1)
             _limit(f"'{name}': {fields[name]}", fields[name], settings, "max_answers")
     if "threshold" in fields:
-        _check_threshold(fields["threshold"])
+        check_threshold(fields["threshold"], "'threshold'")
     own = {name: fields.get(name, DEFAULTS.get((task, name))) for name in Call._fields[3:]}
     call = Call(task, fields.get("max_seq_len"), fields.get("use_gpu", False), **own)
     return Asked(call, _items(fields, task, settings), fields.get("return_prob", False))
@@ -106,12 +106,6 @@ def _refuse_fields_of_others(fields, task):
                 f"'{name}': the task {task!r} has no such field; it is of "
                 f"{', '.join(map(repr, owners))}"
             )
-
-
-def _check_threshold(value):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= 1:
-        raise InputError(f"'threshold': expected a number from 0 to 1, got {value!r:.40}")
 
 
 def _limit(what, value, settings, name):

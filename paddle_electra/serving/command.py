@@ -4,14 +4,10 @@ import re
 import sys
 from pathlib import Path
 
-from flask import Flask, request
-from werkzeug.exceptions import HTTPException
-
 from .. import __version__
 from ..errors import InputError
-from ..hub.classifiers import CLASSIFIERS
 from ..inference.predictor import Predictor
-from . import http
+from .app import create_app
 from .operations import Operations
 from .server import Server
 from .service import Service
@@ -27,7 +23,7 @@ def run(options):
         threads=options.compute_threads,
         device=options.device,
     )
-    operations = Operations(lambda: predictor, classifiers=CLASSIFIERS)
+    operations = Operations(lambda: predictor)
     operations.prepare()
     service = Service(name, __version__, operations, options)
     app = create_app(service, options.page)
@@ -40,40 +36,6 @@ def run(options):
         server.run_until_told()
     finally:
         service.close()
-
-
-def create_app(service, page=False):
-    """A Flask application that answers for one `Service`.
-
-    Args:
-        page: show the web page at ``/``, too.
-    """
-    app = Flask(__name__, static_folder=None)
-
-    @app.route("/predict/<name>", methods=["GET", "POST", "PUT", "DELETE", "PATCH"])
-    def predict(name):
-        if name != service.name:
-            message = f"Module {name:.80} is not available; there is {service.name}"
-            return http.reply("", http.UNKNOWN, message)
-        return http.predict(request, service)
-
-    @app.get("/health")
-    @app.get("/health/<name>")
-    def health(name=None):
-        return http.health({service.name: service.health}, name)
-
-    @app.errorhandler(HTTPException)
-    def refuse(error):
-        message = f"{request.path:.80}: {error.name}; there are /predict/{service.name} and /health"
-        return http.reply("", http.MISTAKE, message, error.code)
-
-    if page:
-        from ..page.files import page_blueprint
-
-        operations, url = service.operations, f"predict/{service.name}"
-        labels = operations.predictor().labels
-        app.register_blueprint(page_blueprint(service.name, operations.tasks, url, labels))
-    return app
 
 
 def _name(options):

@@ -47,7 +47,9 @@ def predict(request, service, defaults=None):
     """
     try:
         fields = read_fields(request, service.settings.max_body_bytes)
-        return reply(service.answer({**(defaults or {}), **fields}))
+        fields = {**(defaults or {}), **fields}
+        with service.room_for(fields):
+            return reply(service.answer(fields))
     except Refused as error:
         allow = {"Allow": "POST"} if error.code == 405 else {}
         return reply("", error.status, str(error), error.code, **allow)

@@ -3,13 +3,15 @@
 import functools
 
 from ..errors import InputError
-from ..inference.inputs import check_number
+from ..inference.inputs import SPLIT, check_number
 from ..inference.masks import check_top_k, has_generator
-from .checks import CLASSIFYING, DETECT, EMBEDDING, FILL_MASK, QA, TAG
+from ..inference.reading import SHORTEST_WINDOW
+from .checks import CLASSIFYING, DETECT, EMBEDDING, FILL_MASK, QA, TAG, WINDOWED
+from .classifiers import CLASSIFIERS
 
-SPLIT = "\002"  # between the words of a text for token-cls, as PaddleHub has it
 MATCHING, TOKENS = "text-matching", "token-cls"
 PRETRAINED = (FILL_MASK, DETECT)
+LEAST_STRETCH = 64  # tokens of the stretches that a request may have long texts read in
 _NETWORKS = {
     EMBEDDING: "encoder",
     MATCHING: "encoder",
@@ -26,16 +28,14 @@ class Operations:
             the one of now.
         pretrained: the same for `PRETRAINED`; by default ``predictor``.
         choose_device: function that takes ``use_gpu`` before every batch; raises `InputError`.
-        classifiers: {task: function (predictor, texts, max_seq_len) -> (labels, probabilities)} for
-            tasks that `Predictor.predict` does not answer.
 
     Attribute ``engine``: name of what ran the last batch, None before there was one.
     """
 
-    def __init__(self, predictor, pretrained=None, choose_device=None, classifiers=None):
+    def __init__(self, predictor, pretrained=None, choose_device=None):
         self.predictor, self.pretrained = predictor, pretrained or predictor
         self.choose_device = choose_device or _only_without_gpu
-        self.classifiers, self.engine = classifiers or {}, None
+        self.engine = None
 
     @property
     def kind(self):
@@ -66,7 +66,11 @@ class Operations:
         predictor = self._predictor(call)
         length = predictor.check_length(call.max_seq_len)
         if call.task == QA:
-            check_number(length, "max_seq_len", least=5)
+            check_number(length, "max_seq_len", least=SHORTEST_WINDOW)
+        if call.task in WINDOWED and call.max_seq_len is not None:
+            # Short stretches of a long text are many passes through the network.
+            least = min(LEAST_STRETCH, predictor.max_seq_length)
+            check_number(call.max_seq_len, "max_seq_len", least=least)
         if call.top_k is not None:
             check_top_k(predictor, call.top_k, least=0)
 
@@ -100,7 +104,7 @@ class Operations:
         if call.task in CLASSIFYING:
             found = predictor.predict(texts, **sizes, return_prob=True)
         else:
-            found = self.classifiers[call.task](predictor, texts, call.max_seq_len)
+            found = CLASSIFIERS[call.task](predictor, texts, call.max_seq_len)
         return list(zip(*found, strict=True))
 
     def form(self, call, answer, return_prob):

@@ -98,9 +98,13 @@ class _Handler(WSGIRequestHandler):
 
 
 def _listen(host, port):
+    if not host:
+        raise InputError("host: empty, which would be every address; name one, such as 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, int(port)), family=family, backlog=_BACKLOG)
+    except OverflowError:
+        raise InputError(f"port {port}: expected 0 to 65535") from None
     except OSError as error:
         what = "in use" if error.errno == errno.EADDRINUSE else error.strerror
         raise InputError(f"{host}, port {port}: cannot listen there: {what}") from None

@@ -1,12 +1,13 @@
 """A model that is served: from the fields of a request to its results."""
 
+import contextlib
 import os
 import re
 import threading
 import time
 
 from ..errors import InputError
-from .checks import FIELDS, read_request
+from .checks import FIELDS, HEAVY, read_request
 from .collector import Busy, Collector
 from .settings import ServingSettings
 
@@ -15,6 +16,9 @@ _TEXTS = re.compile(r"^(texts|questions|data)\b")
 _FIELD = re.compile(rf"^({'|'.join(FIELDS)})\b")
 _LIMITS = ("max_items", "max_characters", "max_request_characters", "max_heavy_characters")
 _LIMITS += ("max_answers", "max_body_bytes", "queue", "wait_seconds")
+
+
+LARGE_AT_ONCE = 4  # requests whose replies take many times the memory of their texts
 
 
 class Service:
@@ -36,8 +40,26 @@ class Service:
             self.settings.window_ms / 1000,
             self.settings.batch_items,
         )
+        self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
         self._started, self._lock = time.time(), threading.Lock()
         self._counts = {"answered": 0, "refused": 0, "busy": 0, "failed": 0}
+
+    @contextlib.contextmanager
+    def room_for(self, fields):
+        """Where a request is answered and its reply written: few with large replies at once.
+
+        Raises:
+            Busy: no room within the time that a request may wait.
+        """
+        if fields.get("task", self.operations.default) not in HEAVY:
+            yield
+            return
+        if not self._large.acquire(timeout=self.settings.wait_seconds):
+            raise Busy("busy: other requests for large answers go first; try again")
+        try:
+            yield
+        finally:
+            self._large.release()
 
     def answer(self, fields):
         """The results of a request, one an item of ``data``.

@@ -10,9 +10,9 @@ from ..errors import InputError
 PREFIX = "ELECTRA_SERVING_"
 
 
-def setting(default, help, least=None):
+def setting(default, help, least=None, most=None):
     """A field as `config.option` makes it, which modules do not carry."""
-    metadata = {"help": help, "choices": None, "least": least, "most": None}
+    metadata = {"help": help, "choices": None, "least": least, "most": most}
     metadata |= {"positional": False, "numbers": False}
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -47,12 +47,16 @@ class ServingSettings:
         30.0,
         "seconds that a request may wait for its turn until it is told to come again",
         least=0,
+        most=86_400,
     )
     threads: int = setting(
         256, "requests that a process reads and answers at once; more wait to be read", least=1
     )
     read_seconds: float = setting(
-        30.0, "seconds without a byte after which a client that sends is given up", least=0.1
+        30.0,
+        "seconds without a byte after which a client that sends is given up",
+        least=0.1,
+        most=86_400,
     )
 
     def __post_init__(self):
@@ -106,6 +110,9 @@ def _check(field, value, source):
     least = field.metadata["least"]
     if least is not None and not least <= value < float("inf"):
         raise InputError(f"{source}: expected at least {least}, got {value}")
+    most = field.metadata["most"]
+    if most is not None and value > most:
+        raise InputError(f"{source}: expected at most {most}, got {value}")
 
 
 def _refuse():

@@ -255,6 +255,16 @@ def test_many_at_once_get_their_own_answers(servers, expected, mode):
         assert health["batches"] < health["requests"]["answered"], "nothing shared a batch"
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_the_page_comes_from_whatever_process_is_asked(servers, mode):
+    for _ in range(4):
+        code, html = servers[mode].get(f"/gradio/{NAME}")
+        assert (code, b"../../predict/" in html) == (200, True)
+        assert servers[mode].get(f"/gradio/{NAME}/page.css")[0] == 200
+    code, answer = servers[mode].get(f"/gradio/{NAME}/nothing.js")
+    assert (code, answer["status"]) == (404, "111")
+
+
 def test_health(served):
     code, answer = served.get("/health")
     assert (code, answer["status"]) == (200, "000")
@@ -331,8 +341,6 @@ def test_a_killed_worker_takes_its_own_requests_only(servers):
 
 def test_it_ends_when_it_is_told(servers):
     """The last test of this file: afterwards there is no server of one process any more."""
-    code, html = servers["one process"].get(f"/gradio/{NAME}")
-    assert (code, b"page.js" in html) == (200, True), "the page has a process of its own"
     process = servers["one process"].process
     process.terminate()
     # PaddleHub's command returns 1 however it ends; without our server the signal kills it.

@@ -11,7 +11,7 @@ from paddle_electra.checkpoint import native, pdparams
 from paddle_electra.checkpoint.foreign import export_half
 from paddle_electra.errors import InputError
 from paddle_electra.hub.loading import load_predictor
-from paddle_electra.hub.matching import match, tag_tokens
+from paddle_electra.inference.matching import match, tag_tokens
 from paddle_electra.inference.predictor import Predictor, softmax
 
 WIDTH = 32

@@ -205,6 +205,20 @@ def test_vectors(run, models, tmp_path, monkeypatch):
     assert "--tokens writes JSON lines, not npy" in error
 
 
+def test_an_input_is_not_replaced_by_the_output(run, tmp_path):
+    write(tmp_path / "a.jsonl", [{"text": "好"}])
+    before = (tmp_path / "a.jsonl").read_bytes()
+    arguments = ["--input", tmp_path / "a.jsonl", "--output", tmp_path / "." / "a.jsonl"]
+    assert "is an input" in run("detect", "pretrained", *arguments, code=2)[1]
+    assert (tmp_path / "a.jsonl").read_bytes() == before
+
+
+def test_a_cell_may_be_long(run, tmp_path):
+    (tmp_path / "a.csv").write_text("text\n" + "好" * 140_000 + "\n", "utf-8")
+    (vector,) = objects(run("embed", "pretrained", "--input", tmp_path / "a.csv"))
+    assert vector
+
+
 def test_answers_are_written_as_they_come(run, models, tmp_path, monkeypatch):
     """Standard output has what was before a bad row, a file is not touched."""
     monkeypatch.setattr(commands, "ROWS_AT_ONCE", 2)
@@ -226,6 +240,14 @@ def test_answers_are_written_as_they_come(run, models, tmp_path, monkeypatch):
         ("a.jsonl", b'{"txt": "a"}\n', "line 1: no key called text, text_a"),
         ("a.jsonl", b'{"text": 3}\n', "line 1: text: expected a text, got 3"),
         ("a.jsonl", b'{"text": "\\ud800"}\n', "line 1: text: half a surrogate pair"),
+        ("a.jsonl", b'{"text": "a", "id": "\\ud800"}\n', "line 1: id: half a surrogate pair"),
+        ("a.jsonl", b'{"text": "a", "id": [1]}\n', "line 1: id: expected a text or a number"),
+        pytest.param(
+            "a.jsonl",
+            b'{"text": "a", "n": ' + b"1" * 5000 + b"}\n",
+            "line 1: not JSON .*too many digits",
+            id="digits",
+        ),
         ("a.tsv", b"a\tb\n", "line 1: 2 columns separated by tabs and no header with 'text'"),
         ("a.tsv", b"text\tid\na\n", "line 2: 1 column, expected 2 separated by tabs"),
         ("a.tsv", b"text\na\tb\n", r"line 2: 2 columns, expected 1 .*\(a tab inside"),
@@ -250,6 +272,8 @@ def test_a_bad_row_is_named(run, tmp_path, name, content, message):
         ("detect pretrained --input nowhere.txt", "nowhere.txt: no such file"),
         ("detect pretrained --input - -", "--input -: is given twice"),
         ("detect pretrained --output {tmp}", "expected a file, this is a folder"),
+        ("detect pretrained --output {tmp}/x.csv", "no .csv is written here"),
+        ("embed pretrained --output {tmp}/x.csv", "there are: jsonl, tsv, npy"),
         ("detect labels", "fine-tuning replaced the head"),
         ("predict reading", "this model answers questions; use `paddle-electra answer`"),
         ("predict pretrained", "no classification head"),

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -74,7 +75,7 @@ def compare_beams(found, expected):
 
 def compare(folder, name, cases):
     networks = Networks(checkpoints.load(folder))
-    static = StaticEngine(find_or_make(networks, name), shortest(networks, name))
+    static = StaticEngine(lambda: find_or_make(networks, name), shortest(networks, name))
     eager = EagerEngine(networks.layer(name))
     for rows, length in cases:
         arrays = batch(rows, length)
@@ -194,6 +195,22 @@ def test_a_forked_process_answers_too(tuned):
     command = [sys.executable, "-c", FORKING, str(tuned)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "[0, 0]", done.stderr
+
+
+def test_training_between_answers_does_not_leave_dropout_on(tuned):
+    predictor = Predictor.load(tuned)
+    before = predictor.predict(TEXTS, return_prob=True)[1]
+    predictor.networks.layer("task").train()
+    np.testing.assert_array_equal(predictor.predict(TEXTS, return_prob=True)[1], before)
+
+
+def test_a_graph_that_was_deleted_meanwhile_is_made_again(tmp_path):
+    folder = make_checkpoint(tmp_path / "model", ["bad", "good"])
+    predictor = Predictor.load(folder, engine="static")
+    shutil.rmtree(folder / ".graphs")
+    expected = Predictor.load(folder).predict(TEXTS, return_prob=True)[1]
+    found = predictor.predict(TEXTS, return_prob=True)[1]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_auto_is_eager_for_weights_in_memory(tuned, monkeypatch):

@@ -33,7 +33,7 @@ def test_a_paddle_export_has_all_that_its_user_needs(tmp_path, capsys):
     assert about["longest_input"] == 64
     for name in ("config.json", "vocab.txt", "task.json"):
         assert (out / name).read_bytes() == (folder / name).read_bytes()
-    engine = StaticEngine((out / "model.json", out / "model.pdiparams"))
+    engine = StaticEngine(lambda: (out / "model.json", out / "model.pdiparams"))
     arrays = batch(3, 33)
     np.testing.assert_allclose(
         engine.run(*arrays)[0], expected(folder, "task", arrays)[0], atol=1e-5

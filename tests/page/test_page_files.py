@@ -4,14 +4,14 @@ import re
 import flask
 import pytest
 
-from paddle_electra.page.files import FILES, FOLDER, SHOWN, page_blueprint
+from paddle_electra.page.files import FILES, FOLDER, SHOWN, Page
 
 
-def client(**about):
-    app = flask.Flask(__name__)
-    given = {"name": "model", "tasks": SHOWN, "predict_url": "predict/model", **about}
-    app.register_blueprint(page_blueprint(**given))
-    return app.test_client()
+def page(file="", **about):
+    """The response that hands out a file of a page."""
+    with flask.Flask(__name__).app_context():
+        given = {"name": "model", "tasks": SHOWN, "predict_url": "predict/model", **about}
+        return Page(**given).response(file)
 
 
 def config_of(html):
@@ -19,8 +19,8 @@ def config_of(html):
 
 
 def test_labels_and_names_cannot_break_out_of_the_page():
-    page = client(name="</script><script>alert(1)", labels=["差", "</script>"]).get("/")
-    html = page.get_data(as_text=True)
+    shown = page(name="</script><script>alert(1)", labels=["差", "</script>"])
+    html = shown.get_data(as_text=True)
     assert config_of(html)["labels"] == ["差", "</script>"]
     assert config_of(html)["name"] == "</script><script>alert(1)"
     assert "alert(1)</script>" not in html
@@ -28,7 +28,7 @@ def test_labels_and_names_cannot_break_out_of_the_page():
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_browser_may_load_nothing_from_elsewhere(file):
-    answer = client().get(f"/{file}")
+    answer = page(file)
     assert answer.status_code == 200
     assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
     assert "://" not in answer.get_data(as_text=True)
@@ -48,5 +48,5 @@ def test_both_languages_have_every_text():
 
 
 def test_tasks_that_the_page_cannot_show_are_not_offered():
-    page = client(tasks=["embedding", "seq-cls", "fill-mask"]).get("/")
-    assert config_of(page.get_data(as_text=True))["tasks"] == ["fill-mask", "seq-cls"]
+    shown = page(tasks=["embedding", "seq-cls", "fill-mask"])
+    assert config_of(shown.get_data(as_text=True))["tasks"] == ["fill-mask", "seq-cls"]

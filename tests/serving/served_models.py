@@ -5,7 +5,6 @@ from tiny_checkpoint import make_checkpoint
 
 from paddle_electra import checkpoint as checkpoints
 from paddle_electra.checkpoint import native
-from paddle_electra.hub.classifiers import CLASSIFIERS
 from paddle_electra.inference.networks import task_network
 from paddle_electra.inference.predictor import Predictor
 from paddle_electra.serving.operations import Operations
@@ -35,5 +34,7 @@ def make_predictor(folder, kind):
 
 
 def make_service(predictor, name="model", **settings):
-    operations = Operations(lambda: predictor, classifiers=CLASSIFIERS)
+    operations = Operations(
+        lambda: predictor,
+    )
     return Service(name, "1.0.0", operations, ServingSettings(**settings))

@@ -4,7 +4,7 @@ import pytest
 from served_models import make_service
 from tiny_checkpoint import TEXTS
 
-from paddle_electra.serving.command import create_app
+from paddle_electra.serving.app import create_app
 
 LIMIT = 2000
 

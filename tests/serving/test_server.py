@@ -162,6 +162,10 @@ def test_an_address_that_cannot_be_had_is_named():
             Server(Flask(__name__), "127.0.0.1", port)
     with pytest.raises(InputError, match="cannot listen there"):
         Server(Flask(__name__), "192.0.2.1", 0)
+    with pytest.raises(InputError, match="port 70000: expected 0 to 65535"):
+        Server(Flask(__name__), "127.0.0.1", 70000)
+    with pytest.raises(InputError, match="host: empty"):
+        Server(Flask(__name__), "", 0)
 
 
 def test_json_of_two_clients_does_not_mix(running):

@@ -130,6 +130,11 @@ def test_health_says_what_there_is(predictors, kind, tasks):
             {"data": [["好", "好"]], "max_seq_len": 4},
             "'max_seq_len': expected a whole number",
         ),
+        (
+            None,
+            {"data": ["好"], "task": "detect", "max_seq_len": 9},
+            "'max_seq_len': expected a whole number of at least",
+        ),
         (None, {"data": ["[MASK]"], "task": "fill-mask", "top_k": 99}, "'top_k': 99 is more than"),
         (
             None,

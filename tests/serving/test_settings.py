@@ -34,6 +34,7 @@ def test_the_environment_then_what_is_given():
         ({"max_items": True}, {}, "serving: max_items: expected a whole number, got True"),
         ({"max_items": 2.5}, {}, "serving: max_items: expected a whole number"),
         ({"threads": 0}, {}, "serving: threads: expected at least 1, got 0"),
+        ({"wait_seconds": 1e10}, {}, "serving: wait_seconds: expected at most 86400"),
         ({"host": 1}, {}, "serving: host: expected text"),
         ([3], {}, "serving: expected an object of settings"),
     ],

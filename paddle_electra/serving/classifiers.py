@@ -1,9 +1,7 @@
-"""What serving answers for tasks that `Predictor.predict` has none for; no paddlehub here."""
+"""What serving answers for tasks that `Predictor.predict` has none for."""
 
-from .arguments import MATCHING
-from .matching import match, tag_tokens
-
-SPLIT = "\002"  # between the tokens of a text for token-cls
+from ..inference.inputs import SPLIT
+from ..inference.matching import match, tag_tokens
 
 
 def _tokens(predictor, texts, max_seq_len):
@@ -16,4 +14,4 @@ def _pairs(predictor, texts, max_seq_len):
     return match(predictor, texts, max_seq_len=max_seq_len)
 
 
-CLASSIFIERS = {"token-cls": _tokens, MATCHING: _pairs}
+CLASSIFIERS = {"token-cls": _tokens, "text-matching": _pairs}

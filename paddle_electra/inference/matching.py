@@ -1,17 +1,11 @@
-"""Answers of a module's ``predict`` that `Predictor` has none of: two towers, tokens in a row."""
-
-from typing import NamedTuple
+"""Answers in the form of the published modules: two towers, tokens in a row."""
 
 import numpy as np
 
 from ..errors import InputError
-from ..inference.inputs import as_texts
-from ..inference.predictor import softmax
-
-
-class _Input(NamedTuple):
-    ids: list
-    token_type_ids: list
+from .inputs import as_texts
+from .long_texts import Sequence
+from .predictor import softmax
 
 
 def check_pairs(data):
@@ -84,4 +78,4 @@ def _tokens(tokenizer, text, split_char, room):
         ids += pieces[: room - len(ids) + 1]
     places.append(len(ids))
     ids.append(tokenizer.sep_id)
-    return _Input(ids, [0] * len(ids)), places
+    return Sequence(ids, [0] * len(ids)), places
