@@ -25,6 +25,36 @@ def use_fast_products():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
+_share = 1  # of how many processes that divide the cores this is one
+
+
+def share_cores(processes):
+    """Let `default_threads` be this process' part of the cores."""
+    global _share
+    _share = max(1, processes)
+
+
+def default_threads():
+    """OMP_NUM_THREADS as the user gave it, else the cores that this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    # Paddle sets it to 1 when it is imported and finds it unset.
+    if given.isdigit() and int(given) and (given != "1" or _started_with("OMP_NUM_THREADS")):
+        return int(given)
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, cores // _share)
+
+
+def _started_with(variable):
+    """Was the variable in the environment that this process was started with?"""
+    try:
+        with open("/proc/self/environ", "rb") as handle:
+            entries = handle.read().split(b"\0")
+    except OSError:
+        return False
+    return any(entry.startswith(f"{variable}=".encode()) for entry in entries)
+
+
 def prepare_environment():
     """`use_fast_products`, and for a process of our own: quiet imports, memory that is kept."""
     use_fast_products()

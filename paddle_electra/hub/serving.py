@@ -8,12 +8,12 @@ them are answered by PaddleHub as ever, one request after the other, as their au
 server listens where ELECTRA_SERVING_HOST says.
 """
 
-import os
 import sys
 import threading
 
 from paddlehub.module.module import serving
 
+from ..runtime import share_cores
 from ..serving.memory import share_one_heap
 from ..serving.settings import ServingSettings
 
@@ -187,5 +187,4 @@ def _configure_gunicorn():
 
 def _share_cores(arbiter, worker):
     """So many threads for the networks of a worker that all of them have the cores once."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // arbiter.cfg.workers)))
+    share_cores(arbiter.cfg.workers)

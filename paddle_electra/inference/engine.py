@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 
 from ..errors import InputError
+from ..runtime import default_threads
 from .graphs import INPUTS
 
 PRECISIONS = ("float32", "bfloat16")
@@ -138,15 +139,6 @@ def _after_fork():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def default_threads():
-    """OMP_NUM_THREADS if it is a number, else the cores that this process may use."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    if given.isdigit() and int(given):
-        return int(given)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def check_precision(precision, engine, device):

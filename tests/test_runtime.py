@@ -1,0 +1,24 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import paddle
+from paddle_electra.runtime import default_threads, share_cores
+cores = default_threads()
+share_cores(2)
+print(cores, default_threads())
+"""
+
+
+@pytest.mark.parametrize("given", [None, "1", "3"])
+def test_the_threads_that_paddle_sets_are_not_taken_for_the_users(given):
+    cores = len(os.sched_getaffinity(0))
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    environment |= {} if given is None else {"OMP_NUM_THREADS": given}
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    expected = f"{cores} {max(1, cores // 2)}" if given is None else f"{given} {given}"
+    assert done.stdout.split("\n")[-2] == expected
