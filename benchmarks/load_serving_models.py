@@ -55,6 +55,10 @@ class Electra(paddle.nn.Layer):
 """
 
 
+# What paddle and paddle_electra set in this process: a server is to begin as a user's would.
+_SET_HERE = ("OMP_", "MKL_", "KMP_", "FLAGS_")
+
+
 def characters():
     """The characters that texts are made of; each is in the vocabulary."""
     return [chr(code) for code in range(0x4E00, 0x4E00 + 3000)]
@@ -126,7 +130,7 @@ class HubServer:
         }
         (self.root / f"{self.port}.json").write_text(json.dumps(config), "utf-8")
         environment = {
-            **os.environ,
+            **{k: v for k, v in os.environ.items() if not k.startswith(_SET_HERE)},
             "HUB_HOME": str(self.root / "hub"),
             "ELECTRA_SERVING_HOST": "127.0.0.1",
             "PYTHONWARNINGS": "ignore",
