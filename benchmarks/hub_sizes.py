@@ -14,7 +14,6 @@ of a module as the published ones are, over PaddleNLP, with the same weights, co
 import argparse
 import importlib
 import json
-import os
 import shutil
 import socket
 import statistics
@@ -26,7 +25,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from record import header
+from record import header, user_environment
 
 from paddle_electra import checkpoint
 from paddle_electra.checkpoint import native
@@ -98,7 +97,7 @@ class Offline:
         site.mkdir(parents=True)
         shutil.copyfile(SITE, site / "sitecustomize.py")
         self.environment = {
-            **os.environ,
+            **user_environment(),
             "PYTHONPATH": str(site),
             "HUB_HOME": str(root / "hub"),
             "XDG_CACHE_HOME": str(root / "cache"),

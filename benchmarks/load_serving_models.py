@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import paddle
+from record import user_environment
 
 from paddle_electra.checkpoint import native
 from paddle_electra.hub.packaging import build_module
@@ -53,10 +54,6 @@ class Electra(paddle.nn.Layer):
     def get_tokenizer(*args, **kwargs):
         return ElectraTokenizer(os.path.join(HERE, "vocab.txt"), do_lower_case=True)
 """
-
-
-# What paddle and paddle_electra set in this process: a server is to begin as a user's would.
-_SET_HERE = ("OMP_", "MKL_", "KMP_", "FLAGS_")
 
 
 def characters():
@@ -130,7 +127,7 @@ class HubServer:
         }
         (self.root / f"{self.port}.json").write_text(json.dumps(config), "utf-8")
         environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(_SET_HERE)},
+            **user_environment(),
             "HUB_HOME": str(self.root / "hub"),
             "ELECTRA_SERVING_HOST": "127.0.0.1",
             "PYTHONWARNINGS": "ignore",

@@ -11,6 +11,20 @@ from pathlib import Path
 PACKAGES = ("paddlepaddle", "numpy", "tokenizers", "safetensors", "paddlehub", "paddlenlp")
 
 
+# What paddle and paddle_electra set in the environment of a benchmark's own process.
+_SET_HERE = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "FLAGS_")
+
+
+def user_environment(*also):
+    """The environment for a process that is to begin as a user's would.
+
+    Args:
+        also: beginnings of more names to leave out.
+    """
+    left_out = (*_SET_HERE, *also)
+    return {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+
+
 def processor():
     """The processor's name and the number of cores this process may use."""
     name = platform.processor() or platform.machine()

@@ -4,16 +4,15 @@ A contestant has ``answer(texts)``: probabilities (texts, 2) as an array, from t
 included; and ``note``, what the report says of it.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
+from record import user_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-CLEAN = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "PADDLE_", "FLAGS_")  # not handed on
 ROWS = 32  # of PyTorch's batches
 
 
@@ -184,5 +183,5 @@ LABELS = {
 
 def environment(name, threads):
     """The environment variables of a contestant's process."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(CLEAN)}
+    kept = user_environment("PADDLE_")
     return kept if name == "published" else kept | {"OMP_NUM_THREADS": str(threads)}

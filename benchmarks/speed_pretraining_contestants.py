@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from record import user_environment
 from speed_pretraining_worker import die_with_parent
 
 WORKER = Path(__file__).with_name("speed_pretraining_worker.py")
 PATIENCE = 900  # seconds for a start or an answer
-CLEAN = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "PADDLE_", "FLAGS_")  # not handed on
 
 SAME = {"MKL_DEBUG_CPU_TYPE": "5"}  # and OMP_NUM_THREADS
 # What `paddle_electra.runtime` tells glibc from inside the process, as environment variables.
@@ -119,7 +119,7 @@ class Running:
 
     def _start(self, address, settings):
         threads = self.contestant.threads
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(CLEAN)}
+        environment = user_environment("PADDLE_")
         environment |= self.contestant.environment or {}
         if threads:
             environment["OMP_NUM_THREADS"] = str(threads)

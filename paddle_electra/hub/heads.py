@@ -2,7 +2,6 @@
 
 import paddle
 
-from ..checkpoint.native import load_weights
 from ..inference.networks import CLASSIFYING, Networks, task_network
 from ..modeling.published import (
     ElectraForTextMatching,
@@ -20,19 +19,11 @@ class ModuleNetworks(Networks):
         checkpoint: a `Checkpoint`.
     """
 
-    def __init__(self, checkpoint):
-        task = checkpoint.task
-        is_foreign = task is not None and ("head" in task or task.get("kind") == MATCHING)
-        super().__init__(checkpoint._replace(task=None) if is_foreign else checkpoint)
-        if is_foreign:
-            self.checkpoint, self.task, self.labels = checkpoint, task, task["labels"]
+    kinds = (*Networks.kinds, MATCHING)
 
-    def _build_task(self):
-        if self.task is None:
-            return super()._build_task()
-        network = build(self.config, self.task, self.labels)
-        load_weights(network, self.checkpoint.discriminator, self.source)
-        return network
+    def task_network(self):
+        """See `Networks.task_network`."""
+        return build(self.config, self.task, self.labels)
 
 
 def with_new_head(config, task, encoder):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .. import checkpoint as checkpoints
 from ..checkpoint import native
+from ..checkpoint.names import ENCODER_PREFIX
 from ..errors import InputError
 from ..files import sha256
 from ..inference.networks import CLASSIFYING
@@ -94,7 +95,7 @@ def _fit_head(checkpoint, task, path):
 
 
 def _without_head(checkpoint):
-    encoder = native.starting_with(checkpoint.discriminator, "electra.")
+    encoder = native.starting_with(checkpoint.discriminator, ENCODER_PREFIX)
     return checkpoint._replace(discriminator=encoder, task=None)
 
 

@@ -65,15 +65,11 @@ def build_module(
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise InputError(f"--version: expected three numbers such as 1.0.0, got {version!r}")
     from .. import checkpoint as checkpoints
-    from ..inference.predictor import Predictor
-    from ..text.tokenizer import ElectraTokenizer
     from .heads import ModuleNetworks
+    from .loading import predictor_of
 
     checkpoint = checkpoints.load(model)
-    networks = ModuleNetworks(checkpoint)
-    tokenizer = ElectraTokenizer(checkpoint.vocab_file, checkpoint.config.do_lower_case)
-    Predictor(networks, tokenizer, engine="eager")  # does the vocabulary fit?
-    _check_networks(networks)
+    _check_networks(predictor_of(ModuleNetworks(checkpoint)).networks)
     folder = Path(output) / folder_name
     if folder.exists() and not (folder / manifest.FILE_NAME).is_file():
         raise InputError(

@@ -13,8 +13,7 @@ import threading
 
 from paddlehub.module.module import serving
 
-from ..runtime import share_cores
-from ..serving.memory import share_one_heap
+from ..runtime import share_cores, share_one_heap
 from ..serving.settings import ServingSettings
 
 _HOST = "0.0.0.0"  # PaddleHub's own
@@ -127,8 +126,8 @@ def _page(modules, path):
     """
     from flask import redirect
 
-    from ..page.files import Page
     from ..serving import http
+    from ..serving.app import page_of
 
     name, _, file = path.partition("/")
     service = _service(modules[name]) if name in modules else None
@@ -136,9 +135,7 @@ def _page(modules, path):
         return None
     if not file:
         return redirect(f"/gradio/{name}/{PAGE}")
-    operations = service.operations
-    # Relative to /gradio/NAME/app.
-    page = Page(name, operations.tasks, f"../../predict/{name}", operations.predictor().labels)
+    page = page_of(service, f"../../predict/{name}")  # from /gradio/NAME/app
     found = page.response("" if file == PAGE else file)
     return found or http.reply("", http.UNKNOWN, f"no file {file:.80} belongs to the page", 404)
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from ..checkpoint import names
 from ..checkpoint.mapping import Imported
 from ..checkpoint.names import ENCODER_PREFIX
-from ..checkpoint.native import starting_with
 from ..checkpoint.pdparams import PdparamsFile
 from ..checkpoint.tensors import Joined, Renamed
 from ..errors import InputError
@@ -69,10 +68,8 @@ def read(path, own):
         config = dataclasses.replace(config, layer_norm_eps=PUBLISHED_EPSILON)
         tensors = _published_encoder(file, encoder, config)
     else:
-        tensors = Renamed(
-            file, {ENCODER_PREFIX + n[len(encoder) :]: n for n in file if n.startswith(encoder)}
-        )
-    heads = {HEAD + n[len(head) :]: n for n in file if n.startswith(head)}
+        tensors = Renamed(file, _below(file, encoder, ENCODER_PREFIX))
+    heads = _below(file, head, HEAD)
     _refuse_rest(file, (encoder, head))
     task = _task(file, origin, heads, head, config) if heads else None
     return own._replace(
@@ -87,11 +84,11 @@ def read(path, own):
 
 
 def _published_encoder(file, prefix, config):
-    theirs = Renamed(file, {ENCODER_PREFIX + n: p for n, p in _below(file, prefix).items()})
+    theirs = Renamed(file, _below(file, prefix, ENCODER_PREFIX))
     rows = names.model_rows("discriminator", "paddlenlp", config)
     rows = [row for row in rows if row.native.startswith(ENCODER_PREFIX)]
     known = {name for row in rows for name in row.names}
-    for name in starting_with(theirs, ENCODER_PREFIX):
+    for name in theirs:
         if name not in known:
             raise InputError(
                 f"{file.source}: tensor {theirs.names[name]!r} has no place in this module: it is "
@@ -100,8 +97,9 @@ def _published_encoder(file, prefix, config):
     return Imported(theirs, rows, config)
 
 
-def _below(file, prefix):
-    return {name[len(prefix) :]: name for name in file if name.startswith(prefix)}
+def _below(file, prefix, ours):
+    """{name with ``ours`` in the place of ``prefix``: name} of the tensors that have it."""
+    return {ours + name[len(prefix) :]: name for name in file if name.startswith(prefix)}
 
 
 def _refuse_rest(file, prefixes):

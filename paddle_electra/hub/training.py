@@ -7,7 +7,6 @@ from paddle import nn
 from ..errors import InputError
 from ..inference.inputs import CLASSIFYING
 from ..modeling.layouts import Padded
-from ..modeling.published import logits
 from .arguments import MATCHING
 
 IGNORED = -100  # label of a position that has none
@@ -72,7 +71,7 @@ class TrainableModule(nn.Layer):
             hidden = self._encode(input_ids, token_type_ids, position_ids, attention_mask)
             if self.task is None:
                 return hidden
-            scores = logits(self.model, hidden)
+            scores = self.model.classify(hidden)
         chances = F.softmax(scores, axis=-1)
         if labels is None:
             return chances

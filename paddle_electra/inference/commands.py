@@ -15,10 +15,9 @@ import numpy as np
 from ..errors import InputError
 from ..progress import progress_bar
 from .answer_options import OUTPUT_FORMATS
-from .commands_input import Field, check_inputs, count_lines, read_rows
+from .commands_input import STANDARD, Field, check_inputs, count_lines, read_rows
 from .commands_output import (
     NPY,
-    STANDARD,
     json_line,
     open_array,
     open_text,
@@ -34,7 +33,6 @@ ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 2048, 1 << 18  # what is in memory at a time
 TOKEN_VECTORS_AT_ONCE = 1 << 15  # characters of texts whose every token gets a vector
 _TEXTS = ("text", "text_a", "sentence", "sentence1", "premise", "question1", "query1", "review")
 _PAIRS = ("text_b", "sentence2", "hypothesis", "hypo", "question2", "query2")
-_PAIR_KINDS = ("pair-cls", "text-matching")
 
 
 class Answering(NamedTuple):
@@ -176,7 +174,7 @@ def _vectors(predictor, options):
 
 def _classifying(predictor, options):
     fields = [_text_field(options)]
-    if predictor.kind in _PAIR_KINDS:
+    if predictor.kind == "pair-cls":
         fields.append(_pair_field(options))
 
     def answer(rows):

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import atomic_write
+from .commands_input import STANDARD
 
-STANDARD = "-"
 NPY = "npy"
 _NPY_HEADER = 128  # bytes, room for any shape
 

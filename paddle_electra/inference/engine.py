@@ -56,7 +56,7 @@ class StaticEngine:
 
     Args:
         find: function that gives (program file, file of weights), see `graphs.find_or_make`;
-            called when the graph has to be loaded.
+            called again when they have gone by the time that the graph is loaded.
         least: the shortest input that the graph takes; shorter ones are padded.
         precision: of `PRECISIONS`; see `check_precision`.
         threads: of a CPU's matrix products; None: OMP_NUM_THREADS, or a thread a core.
@@ -69,7 +69,7 @@ class StaticEngine:
     multiple = 8  # fewer shapes to prepare for, and kernels like it
 
     def __init__(self, find, least=1, precision="float32", threads=None, device="cpu"):
-        self.find, self.least = find, least
+        self._find, self.files, self.least = find, find(), least
         self.precision, self.device = precision, device
         self.threads = default_threads() if threads is None else threads
         self._lock, self._predictor = threading.Lock(), None
@@ -100,7 +100,9 @@ class StaticEngine:
         return inputs, outputs, predictor.run
 
     def _config(self):
-        config = paddle.inference.Config(*map(str, self.find()))
+        if not all(Path(file).is_file() for file in self.files):
+            self.files = self._find()
+        config = paddle.inference.Config(*map(str, self.files))
         config.disable_glog_info()
         kind, _, number = self.device.partition(":")
         if kind == "gpu":

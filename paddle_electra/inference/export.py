@@ -87,11 +87,8 @@ def _has_content(path):
 
 
 def _write_about(folder, networks, name, format, names):
-    checkpoint = networks.checkpoint
-    write_json(folder / native.CONFIG, networks.config.to_dict())
-    (folder / native.VOCAB).write_bytes(Path(checkpoint.vocab_file).read_bytes())
-    if networks.task is not None:
-        write_json(folder / native.TASK, networks.task)
+    vocab = networks.checkpoint.vocab_file
+    native.write_files(folder, networks.config, vocab, discriminator=None, task=networks.task)
     about = {
         "paddle_electra": __version__,
         "network": name,

@@ -18,11 +18,16 @@ def as_texts(data, name="data"):
     Raises:
         InputError: naming the item that is neither.
     """
+    check_list(data, name)
+    return [_as_text(item, f"{name}[{position}]") for position, item in enumerate(data)]
+
+
+def check_list(data, name):
+    """Raise `InputError` unless ``data`` is a list (or tuple) of whatever."""
     if isinstance(data, str):
         raise InputError(f"{name}: expected a list of texts, got one text; write [text]")
     if not isinstance(data, (list, tuple)):
         raise InputError(f"{name}: expected a list of texts, got {type(data).__name__}")
-    return [_as_text(item, f"{name}[{position}]") for position, item in enumerate(data)]
 
 
 def _as_text(item, name):

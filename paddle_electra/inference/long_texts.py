@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..text.windows import most_context
+from .inputs import check_list
 
 
 class Sequence(NamedTuple):
@@ -66,10 +67,7 @@ def _places(lengths, room):
 
 def plain_texts(texts, name="texts"):
     """``texts`` if it is a list of single texts, else raise `InputError` naming the item."""
-    if isinstance(texts, str):
-        raise InputError(f"{name}: expected a list of texts, got one text; write [text]")
-    if not isinstance(texts, (list, tuple)):
-        raise InputError(f"{name}: expected a list of texts, got {type(texts).__name__}")
+    check_list(texts, name)
     for position, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputError(f"{name}[{position}]: expected a text, got {text!r:.40}")

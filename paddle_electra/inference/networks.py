@@ -40,10 +40,12 @@ class Networks:
     class, None without a head), ``source``, ``in_memory`` (is a network not that of the files?).
     """
 
+    kinds = KINDS  # of tasks whose heads it knows
+
     def __init__(self, checkpoint):
         self.checkpoint = checkpoint
         self.config, self.task, self.source = checkpoint.config, checkpoint.task, checkpoint.source
-        self.labels = None if self.task is None else task_labels(self.task, self.source)
+        self.labels = None if self.task is None else task_labels(self.task, self.source, self.kinds)
         self._layers = {}
         self.in_memory = False
 
@@ -78,9 +80,13 @@ class Networks:
                 f"{self.source}: this model has no head for a task; fine-tune it with "
                 f"`paddle-electra finetune`, or load a fine-tuned directory"
             )
-        network = task_network(self.config, self.task, self.labels)
+        network = self.task_network()
         load_weights(network, self.checkpoint.discriminator, self.source)
         return network
+
+    def task_network(self):
+        """An untrained network for the task."""
+        return task_network(self.config, self.task, self.labels)
 
     def _build_discriminator(self):
         if self.task is not None:
@@ -164,11 +170,11 @@ def encoder_weights(tensors):
     return starting_with(tensors, ENCODER_PREFIX, strip=True)
 
 
-def task_labels(task, source):
+def task_labels(task, source, kinds=KINDS):
     """The labels of a fine-tuned checkpoint's ``task``, checked; None for reading."""
     kind, labels = task.get("kind"), task.get("labels")
-    if kind not in KINDS:
-        raise InputError(f"{source}: its task is of kind {kind!r}; there are: {', '.join(KINDS)}")
+    if kind not in kinds:
+        raise InputError(f"{source}: its task is of kind {kind!r}; there are: {', '.join(kinds)}")
     if kind == "qa":
         return None
     if not isinstance(labels, list) or len(labels) != task.get("num_classes", len(labels)):

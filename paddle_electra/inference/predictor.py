@@ -128,8 +128,10 @@ class Predictor:
                 )
             self._check_eager_device()
             return EagerEngine(self.networks.layer(name))
+        find = functools.partial(find_or_make, self.networks, name)
+        least = shortest(self.networks, name)
         try:
-            find_or_make(self.networks, name)
+            return StaticEngine(find, least, self._precision, self._threads, self.device)
         except InputError:
             raise
         except Exception as error:  # of Paddle, which cannot trace this network
@@ -137,11 +139,6 @@ class Predictor:
                 raise
             warnings.warn(f"no static graph, eager mode instead: {error!r:.200}", stacklevel=2)
             return EagerEngine(self.networks.layer(name))
-        find, least = (
-            functools.partial(find_or_make, self.networks, name),
-            shortest(self.networks, name),
-        )
-        return StaticEngine(find, least, self._precision, self._threads, self.device)
 
     def _check_eager_device(self):
         if self._device and paddle.device.get_device().split(":") != self.device.split(":"):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from .long_texts import sequence, stretches
+from .predictor import softmax
 
 OUTSIDE = "O"
 
@@ -112,8 +113,7 @@ def _answer(predictor, item, words, spans, cut, outputs):
     for ids, logits in zip(cut, outputs, strict=True):
         best = logits.argmax(-1).tolist()
         labels.append(predictor.labels[best[0]])
-        odds = np.exp(logits[0] - logits[0].max())
-        chances.append(float(odds.max() / odds.sum()))
+        chances.append(float(softmax(logits[0]).max()))
         pieces += predictor.tokenizer.convert_ids_to_tokens(ids[: len(best)])
         piece_labels += [predictor.labels[number] for number in best]
     return {

@@ -308,7 +308,10 @@ class ElectraForSequenceClassification(nn.Layer):
         self.dropout = Dropout(0.1)
         self.classifier = Linear(config.hidden_size, num_classes, weight_attr=glorot())
 
+    def classify(self, hidden):
+        """Logits (batch, num_classes) from the encoder's states (batch, length, hidden)."""
+        return self.classifier(self.dropout(self.electra.pool(hidden)))
+
     def forward(self, input_ids, token_type_ids=None, attention_mask=None):
         """Logits (batch, num_classes)."""
-        hidden = self.electra(input_ids, token_type_ids, attention_mask)
-        return self.classifier(self.dropout(self.electra.pool(hidden)))
+        return self.classify(self.electra(input_ids, token_type_ids, attention_mask))

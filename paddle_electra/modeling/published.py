@@ -88,16 +88,3 @@ class ElectraForTextMatching(nn.Layer):
     def compare(self, query, title):
         """Logits (batch, 2) of two means."""
         return self.classifier(paddle.concat([query, title, (query - title).abs()], -1))
-
-
-def logits(network, hidden):
-    """What the head of a network makes of the encoder's states; of classification and tagging.
-
-    Returns:
-        (batch, classes), or (batch, length, classes) of a tagging head.
-    """
-    if hasattr(network, "classify"):
-        return network.classify(hidden)
-    if hasattr(network, "dropout"):  # our head for whole texts; ours for tokens has no dropout
-        return network.classifier(network.dropout(network.electra.pool(hidden)))
-    return network.classifier(hidden)

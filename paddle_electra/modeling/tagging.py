@@ -23,6 +23,10 @@ class ElectraForTokenClassification(nn.Layer):
         self.electra = ElectraModel(config)
         self.classifier = Linear(config.hidden_size, num_classes, weight_attr=glorot())
 
+    def classify(self, hidden):
+        """Logits (batch, length, num_classes) from the encoder's states."""
+        return self.classifier(hidden)
+
     def forward(self, input_ids, token_type_ids=None, attention_mask=None):
         """Logits (batch, length, num_classes)."""
-        return self.classifier(self.electra(input_ids, token_type_ids, attention_mask))
+        return self.classify(self.electra(input_ids, token_type_ids, attention_mask))

@@ -6,13 +6,13 @@ number of processes, and those of all parts together are those of one build.
 """
 
 import functools
-import os
 import re
 import time
 from pathlib import Path
 
 from ..errors import InputError
 from ..progress import progress_bar
+from ..runtime import cores
 from ..text.corpus import expand_inputs
 from ..text.segmenters import load_segmenter, segmenter_version
 from ..text.tokenizer import ElectraTokenizer
@@ -53,7 +53,7 @@ def build_from_files(options, paths):
     load_segmenter(options.segmenter)
     tokenizer = ElectraTokenizer(options.vocab, options.do_lower_case)
     build = _describe_build(options, files, tokenizer)
-    processes = options.processes or _cores()
+    processes = options.processes or cores()
     work = functools.partial(_build_shards, folder, build, files, part, processes)
     return shard_folder.fill(
         folder, build, options.overwrite, "data build", tokenizer, work, "built"
@@ -67,12 +67,6 @@ def parse_part(text):
     if not 1 <= part <= parts:
         raise InputError(f"--part {text}: expected i/n with i from 1 to n, such as 2/3")
     return part, parts
-
-
-def _cores():
-    if hasattr(os, "sched_getaffinity"):  # not on a Mac
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _describe_inputs(options, paths):

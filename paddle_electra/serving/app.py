@@ -8,6 +8,12 @@ from . import http
 from .server import Server
 
 
+def page_of(service, predict_url):
+    """The `Page` for what a `Service` answers at ``predict_url``, relative to the page."""
+    operations = service.operations
+    return Page(service.name, operations.tasks, predict_url, operations.predictor().labels)
+
+
 def create_app(service, page=False):
     """A Flask application that answers for one `Service`.
 
@@ -34,8 +40,7 @@ def create_app(service, page=False):
         return http.reply("", http.MISTAKE, message, error.code)
 
     if page:
-        operations, url = service.operations, f"predict/{service.name}"
-        shown = Page(service.name, operations.tasks, url, operations.predictor().labels)
+        shown = page_of(service, f"predict/{service.name}")
 
         @app.get("/")
         @app.get("/<file>")
