@@ -28,7 +28,9 @@ def load(path, configs=None):
               two such folders called (...)discriminator and (...)generator;
             - a zip archive of one of these, in a folder of its own or not;
             - a name such as ``hfl/chinese-electra-small-discriminator`` in the local Hugging Face
-              cache; without its ending, both halves.
+              cache; without its ending, both halves;
+            - the name of a model that comes with the package, ``chinese-electra-tiny`` or
+              ``chinese-electra-tiny-sentiment``.
         configs: {"discriminator" or "generator": path}, configs of a TensorFlow checkpoint that do
             not lie beside it.
     Returns:
@@ -38,8 +40,10 @@ def load(path, configs=None):
             damaged.
     """
     from ..errors import InputError
-    from . import archive, hub_cache, native, tensorflow
+    from . import archive, hub_cache, native, shipped, tensorflow
 
+    if (folder := shipped.folder_of(path)) is not None:
+        return native.load(folder)
     if hub_cache.looks_like_name(path) and tensorflow.find_prefix(path) is None:
         return _load_cached(hub_cache.resolve(str(path)), str(path))
     path = Path(path)

@@ -10,7 +10,7 @@ from . import folders, load, native, original, torch_file
 from .foreign import export_half
 from .names import COLUMNS, HALVES
 from .report import EPSILON_NOTE, summary
-from .tensors import LazyTensors, lazy, same_bits
+from .tensors import Cast, LazyTensors, lazy, same_bits
 
 _QUICK = 64 << 20  # bytes that need no progress bar
 _WRITERS = {
@@ -37,7 +37,7 @@ class Conversion(NamedTuple):
     lines: list
 
 
-def convert(src, dst, to, half="both", check=False):
+def convert(src, dst, to, half="both", check=False, dtype=None):
     """Write a model in another format, and compare what was written with what was read.
 
     Nothing is left behind at ``dst`` unless every tensor came back the same to the bit.
@@ -48,11 +48,13 @@ def convert(src, dst, to, half="both", check=False):
         to: "native", "huggingface", "paddlenlp" or "tensorflow".
         half: "discriminator" or "generator" to convert one of two; "both" converts what is there.
         check: also compare the networks' outputs, see `forward_check`.
+        dtype: "float16" or "float32" for the numbers that are written; None keeps the source's.
     Returns:
         a `Conversion`.
     Raises:
         InputError: see `load`; a folder that is in the way; a half that is not there; a
-            fine-tuned model, whose head other formats have no place for.
+            fine-tuned model, whose head other formats have no place for; numbers that ``dtype``
+            cannot hold.
     """
     dst = Path(dst)
     if to not in COLUMNS:
@@ -65,6 +67,8 @@ def convert(src, dst, to, half="both", check=False):
             f"{src}: fine-tuned; {to} has no place for the head of its task: convert the "
             f"pretrained model it was made from"
         )
+    if dtype is not None:
+        checkpoint = _map_halves(checkpoint, lambda tensors: Cast(lazy(tensors), dtype))
     size = 2 * sum(_bytes(getattr(checkpoint, name)) for name in HALVES)
     quick = size < _QUICK
     with progress_bar(f"to {to}", size, unit="B", leave=False, disable=quick) as bar:
@@ -74,6 +78,9 @@ def convert(src, dst, to, half="both", check=False):
             compared = compare(watched, load(folder), dst)
     lines = [*summary(checkpoint), f"wrote   {to} {dst}"]
     lines.append(f"check   {compared} tensors read back, every one the same to the bit")
+    if dtype is not None:
+        change = _change(checkpoint)
+        lines.append(f"note    written as {dtype}; the largest change of a number is {change:.2g}")
     if "paddlenlp" in (to, checkpoint.format):
         lines.append(f"note    {EPSILON_NOTE}")
     if check:
@@ -134,10 +141,18 @@ class _Watched(LazyTensors):
 
 
 def _watch(checkpoint, bar):
+    return _map_halves(checkpoint, lambda tensors: _Watched(tensors, bar))
+
+
+def _map_halves(checkpoint, function):
+    """The checkpoint with ``function`` of the tensors of each half that is there."""
     halves = {half: getattr(checkpoint, half) for half in HALVES}
-    return checkpoint._replace(
-        **{half: _Watched(t, bar) for half, t in halves.items() if t is not None}
-    )
+    return checkpoint._replace(**{half: function(t) for half, t in halves.items() if t is not None})
+
+
+def _change(checkpoint):
+    halves = (getattr(checkpoint, half) for half in HALVES)
+    return max(tensors.largest_change for tensors in halves if tensors is not None)
 
 
 def _bytes(tensors):
@@ -146,7 +161,7 @@ def _bytes(tensors):
 
 def run(options):
     """The command ``paddle-electra convert``."""
-    done = convert(options.src, options.dst, options.to, options.half, options.check)
+    done = convert(options.src, options.dst, options.to, options.half, options.check, options.dtype)
     print("\n".join(done.lines))
 
 

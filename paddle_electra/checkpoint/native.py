@@ -3,7 +3,8 @@
 ``config.json`` (sizes of both halves), ``vocab.txt``, ``discriminator.safetensors``,
 ``generator.safetensors`` (if there is one; tied embeddings lie in the discriminator's file only),
 and ``task.json`` for a fine-tuned model, whose ``discriminator.safetensors`` holds the encoder
-under ``electra.`` and the task's head.  Names are those of the layers in ``modeling``.
+under ``electra.`` and the task's head.  A pretrained model may have fine-tuned ones in
+``heads/KIND``.  Names are those of the layers in ``modeling``.
 """
 
 import shutil
@@ -20,6 +21,7 @@ from .safetensors_file import SafetensorsFile
 from .tensors import Joined, LazyTensors, Renamed, lazy
 
 CONFIG, VOCAB, TASK = "config.json", "vocab.txt", "task.json"
+HEADS = "heads"
 DISCRIMINATOR, GENERATOR = "discriminator.safetensors", "generator.safetensors"
 
 

@@ -23,6 +23,11 @@ class ConvertOptions:
         "also run both sides' networks where their frameworks are installed and print the "
         "largest difference",
     )
+    dtype: str | None = option(
+        None,
+        "type of the numbers written, none: that of the source; float16 halves the size and rounds",
+        ("float16", "float32"),
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

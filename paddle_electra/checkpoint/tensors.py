@@ -107,6 +107,40 @@ class Renamed(LazyTensors):
         return self.tensors.read(self.names[name])
 
 
+class Cast(LazyTensors):
+    """The same tensors with floating point numbers of another type.
+
+    Args:
+        tensors: `LazyTensors`.
+        dtype: "float16" or "float32".
+
+    Attributes:
+        largest_change: of any number read so far.
+    """
+
+    def __init__(self, tensors, dtype):
+        self.tensors, self.largest_change = tensors, 0.0
+        specs = {
+            name: spec._replace(dtype=np.dtype(dtype)) if spec.dtype.kind == "f" else spec
+            for name, spec in tensors.specs.items()
+        }
+        super().__init__(specs, tensors.source)
+
+    def read(self, name):
+        array, dtype = self.tensors.read(name), self.specs[name].dtype
+        if array.dtype == dtype:
+            return array
+        with np.errstate(over="ignore"):
+            cast = array.astype(dtype)
+        if not np.array_equal(np.isfinite(cast), np.isfinite(array)):
+            raise InputError(
+                f"{self.source}: tensor {name!r} has numbers too large for {dtype}; keep its type"
+            )
+        change = np.abs(cast.astype(np.float64) - array)
+        self.largest_change = max(self.largest_change, float(np.nanmax(change, initial=0.0)))
+        return cast
+
+
 def lazy(tensors):
     """``tensors`` as `LazyTensors`; a plain dict of arrays becomes `InMemory`."""
     return tensors if isinstance(tensors, LazyTensors) else InMemory(tensors)

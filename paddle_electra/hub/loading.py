@@ -34,8 +34,12 @@ _HEADS = {
 }
 
 
-def load_predictor(assets, task=None, load_checkpoint=None, label_map=None, num_classes=2):
+def load_predictor(assets, task=None, load_checkpoint=None, label_map=None, num_classes=None):
     """The predictor behind a module.
+
+    A module of pretrained weights may have trained heads in ``assets/heads/TASK``, each with the
+    encoder it was trained with; one answers unless the caller speaks of a head of another kind, by
+    a checkpoint, labels or a number of classes.
 
     Args:
         assets: the module's own checkpoint directory.
@@ -44,13 +48,18 @@ def load_predictor(assets, task=None, load_checkpoint=None, label_map=None, num_
             ``model.pdparams`` (or the folder of one) that ``hub.Trainer`` saved from a module of
             ours or a published one; of the size and vocabulary of the module.
         label_map: class number -> label (numbers may be strings, as JSON has them).
-        num_classes: classes of a new head; a trained head brings its own number.
+        num_classes: classes of a new head, default 2; a trained head brings its own number.
     Raises:
         InputError: a wrong path, missing weights, another size or vocabulary, a head for another
             task, a label map that does not fit the head.
     """
     own = checkpoints.load(assets)
-    if load_checkpoint is None:
+    head = Path(assets, native.HEADS, task or "")
+    is_asked_for = task is not None and not label_map and num_classes is None
+    num_classes = 2 if num_classes is None else num_classes
+    if load_checkpoint is None and is_asked_for and head.is_dir():
+        checkpoint = checkpoints.load(head)
+    elif load_checkpoint is None:
         checkpoint = own
     else:
         checkpoint = _fit_head(_foreign_checkpoint(load_checkpoint, own), task, load_checkpoint)
@@ -109,16 +118,22 @@ def _foreign_checkpoint(path, own):
     if path.is_file() and trainer_files.is_trainer_file(path):
         return trainer_files.read(path, own)
     checkpoint = checkpoints.load(path.parent if path.name == native.DISCRIMINATOR else path)
+    check_same_model(checkpoint, own, f"load_checkpoint: {path}")
+    return checkpoint
+
+
+def check_same_model(checkpoint, own, what):
+    """Raise `InputError`, which begins with ``what``, unless two encoders have the same shape and
+    vocabulary."""
     ours, theirs = own.config.to_dict(), checkpoint.config.to_dict()
     for key, value in ours.items():
         if not key.startswith(_ONLY_FOR_TRAINING) and theirs[key] != value:
             raise InputError(
-                f"load_checkpoint: {path}: {key} is {theirs[key]}, this module's is {value}; "
+                f"{what}: {key} is {theirs[key]}, this module's is {value}; "
                 f"a checkpoint must be of the module's size"
             )
     if sha256(checkpoint.vocab_file) != sha256(own.vocab_file):
-        raise InputError(f"load_checkpoint: {path}: its vocab.txt is not this module's")
-    return checkpoint
+        raise InputError(f"{what}: its vocab.txt is not this module's")
 
 
 def _with_new_head(checkpoint, task, label_map, num_classes):

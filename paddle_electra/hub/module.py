@@ -36,8 +36,10 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         load_checkpoint: weights in place of the module's own: a fine-tuned directory (or the
             ``discriminator.safetensors`` in one), or the ``model.pdparams`` that ``hub.Trainer``
             saved from a module like this one or from a published one.
-        label_map: class number -> label; default the trained head's labels, else the numbers.
-        num_classes: classes of a new, untrained head.
+        label_map: class number -> label; default the trained head's labels, else the numbers.  A
+            pretrained module with a trained head for the task beside its weights answers by that
+            only if neither labels nor a number of classes are given: these are for a new head.
+        num_classes: classes of a new, untrained head, default 2.
         suffix: for token-cls: labels end in -B, -I, -E, -S instead of beginning with B-, I-.
         serving: {name: value} of `ServingSettings`, the limits of ``hub serving``.
     Raises:
@@ -50,7 +52,7 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         task=None,
         load_checkpoint=None,
         label_map=None,
-        num_classes=2,
+        num_classes=None,
         suffix=False,
         **kwargs,
     ):
@@ -67,7 +69,7 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         self.model = loaded.networks.layer("task" if head else "encoder")
         self.pad_id = loaded.tokenizer.pad_id
         self.label_map = dict(enumerate(loaded.labels or ())) or None
-        self.num_classes = len(loaded.labels or ()) or num_classes
+        self.num_classes = len(loaded.labels or ()) or num_classes or 2
         self.eval()
         self.prepare_serving(limits)
 

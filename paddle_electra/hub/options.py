@@ -12,6 +12,11 @@ class ModuleBuildOptions:
     model: str = option(help="checkpoint or fine-tuned directory (any supported format)")
     name: str = option(help="name for hub.Module(name=...): a-z, 0-9 and -, a letter first")
     output: str = option("dist", "folder that receives the module's folder and its .tar.gz")
+    head: str | None = option(
+        None,
+        "a fine-tuned model of the same size and vocabulary, to answer for its task beside the "
+        "pretrained --model: hub.Module(name=..., task=...) then needs no load_checkpoint",
+    )
     version: str = option("1.0.0", "version of the module, three numbers with dots")
     author: str = option("paddle-electra", "who made the module")
     author_email: str = option("", "where to reach the author")

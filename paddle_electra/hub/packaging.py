@@ -26,6 +26,7 @@ def run(options):
         options.model,
         options.name,
         options.output,
+        head=options.head,
         version=options.version,
         author=options.author,
         author_email=options.author_email,
@@ -42,6 +43,7 @@ def build_module(
     name,
     output,
     *,
+    head=None,
     version=rendering.DEFAULT_VERSION,
     author=rendering.AUTHOR,
     author_email="",
@@ -55,45 +57,108 @@ def build_module(
     Args:
         model: checkpoint or fine-tuned directory, any format that `checkpoint.load` reads.
         name: the module's name, see `check_name`.
+        head: a fine-tuned directory whose head the module has besides the pretrained ``model``;
+            by default those in ``heads`` of the model's folder.
         version: three numbers with dots.
     Returns:
         (folder, archive), two paths.
     Raises:
-        InputError: a bad name or version, a checkpoint that does not load, a full disk.
+        InputError: a bad name or version, a checkpoint that does not load, a head that does not
+            fit, a full disk.
     """
     folder_name = check_name(name)
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise InputError(f"--version: expected three numbers such as 1.0.0, got {version!r}")
-    from .. import checkpoint as checkpoints
-    from .heads import ModuleNetworks
-    from .loading import predictor_of
-
-    checkpoint = checkpoints.load(model)
-    _check_networks(predictor_of(ModuleNetworks(checkpoint)).networks)
+    checkpoint = _load_sound(model)
+    heads = _heads_of(checkpoint) if head is None else [_load_sound(head)]
+    for trained in heads:
+        _check_head(trained, checkpoint)
     folder = Path(output) / folder_name
     if folder.exists() and not (folder / manifest.FILE_NAME).is_file():
         raise InputError(
             f"{folder}: exists and is not a module; it would be replaced: give another --output"
         )
     archive = folder.with_name(f"{folder_name}.tar.gz")
-    config, task = checkpoint.config, checkpoint.task
-    about = rendering.about_module(name, config, version, author, author_email, summary)
-    halves = ["discriminator"] + ["generator"] * (checkpoint.generator is not None)
+    about = rendering.about_module(name, checkpoint.config, version, author, author_email, summary)
     with atomic_directory(folder) as temporary:
-        _write_assets(checkpoint, temporary / ASSETS)
-        copy_runtime(temporary / RUNTIME)
-        for file, text in rendering.render(about, config, task, halves).items():
-            (temporary / file).write_text(text, encoding="utf-8", newline="\n")
-        manifest.write(temporary, name=name, version=version, paddle_electra=__version__)
+        _write_module(temporary, checkpoint, heads, about)
         _write_archive(temporary, archive, folder_name)
     return folder, archive
 
 
-def _check_networks(networks):
+def complete(folder, name):
+    """Give a folder of ``hub_modules`` the weights that come with this package, and the code.
+
+    Args:
+        folder: of the module, installed or not; replaced.
+        name: of the module.
+    Raises:
+        InputError: there are no weights of this name here.
+    """
+    checkpoint = _load_sound(name)
+    about = rendering.about_module(name, checkpoint.config)
+    with atomic_directory(folder) as temporary:
+        _write_module(temporary, checkpoint, _heads_of(checkpoint), about)
+
+
+def _load_sound(model):
+    """A checkpoint every network of which can be built."""
+    from .. import checkpoint as checkpoints
+
+    checkpoint = checkpoints.load(model)
+    _check_networks(checkpoint)
+    return checkpoint
+
+
+def _heads_of(checkpoint):
+    """The sound heads in a model's own folder."""
+    heads = rendering.heads_beside(checkpoint)
+    for trained in heads:
+        _check_networks(trained)
+    return heads
+
+
+def _check_head(trained, checkpoint):
+    from .loading import check_same_model
+
+    if trained.task is None:
+        raise InputError(f"--head: {trained.source} has no head; give a fine-tuned model")
+    if checkpoint.task is not None:
+        raise InputError(
+            f"--head: {checkpoint.source} is fine-tuned and has a head already; give the "
+            f"pretrained one as --model, or leave --head out"
+        )
+    check_same_model(trained, checkpoint, f"--head: {trained.source}")
+
+
+def _write_module(folder, checkpoint, heads, about):
+    """All files of a module into an existing folder."""
+    from ..checkpoint import native
+
+    (folder / ASSETS).mkdir()
+    native.write_checkpoint(folder / ASSETS, checkpoint)
+    for trained in heads:
+        target = folder / ASSETS / native.HEADS / trained.task["kind"]
+        target.mkdir(parents=True)
+        native.write_checkpoint(target, trained)
+    copy_runtime(folder / RUNTIME)
+    texts = rendering.render(about, rendering.Contents.of(checkpoint, heads))
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8", newline="\n")
+    name, version = about["name"], about["version"]
+    manifest.write(folder, name=name, version=version, paddle_electra=__version__)
+
+
+def _check_networks(checkpoint):
     """Build every network of a checkpoint once, so that damaged weights are found now."""
-    checkpoint = networks.checkpoint
+    from .heads import ModuleNetworks
+    from .loading import predictor_of
+
+    networks = predictor_of(ModuleNetworks(checkpoint)).networks
     networks.layer("encoder")
-    if checkpoint.task is None and any(n.startswith("head.") for n in checkpoint.discriminator):
+    if checkpoint.task is not None:
+        networks.layer("task")
+    elif any(name.startswith("head.") for name in checkpoint.discriminator):
         networks.layer("discriminator")
     if checkpoint.generator is not None:
         networks.layer("generator")
@@ -115,14 +180,6 @@ def check_name(name):
     if folder in sys.stdlib_module_names or folder in {*REQUIREMENTS, *PROVIDED, PACKAGE.name}:
         raise InputError(f"--name: {name!r} would hide the Python package of that name")
     return folder
-
-
-def _write_assets(checkpoint, target):
-    """The checkpoint as a native directory, whatever format it came in."""
-    from ..checkpoint import native
-
-    target.mkdir()
-    native.write_checkpoint(target, checkpoint)
 
 
 def _write_archive(folder, archive, name):

@@ -7,8 +7,11 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
+from ..checkpoint import native, shipped
 from ..checkpoint.names import EMBEDDINGS_PREFIX, HALVES, model_rows
+from ..checkpoint.tensors import lazy
 from ..files import atomic_write
 from ..modeling.config import SIZES, ElectraConfig
 from . import templates
@@ -38,23 +41,62 @@ def about_module(name, config, version=DEFAULT_VERSION, author=AUTHOR, author_em
     }
 
 
-def render(about, config, task=None, halves=HALVES):
+class Contents(NamedTuple):
+    """What a module's files say of its weights.
+
+    Attributes:
+        config: the `ElectraConfig`.
+        task: content of ``task.json`` of a fine-tuned model, or None.
+        halves: which are there, of "discriminator" and "generator".
+        heads: contents of ``task.json`` of trained heads beside a pretrained model.
+        itemsize: bytes a number on disk.
+    """
+
+    config: ElectraConfig
+    task: dict | None = None
+    halves: tuple[str, ...] = HALVES
+    heads: tuple[dict, ...] = ()
+    itemsize: int = 4
+
+    @classmethod
+    def of(cls, checkpoint, heads=()):
+        """Of a `Checkpoint` and those of the heads beside it."""
+        halves = tuple(half for half in HALVES if getattr(checkpoint, half) is not None)
+        specs = lazy(checkpoint.discriminator).specs.values()
+        itemsize = max(spec.dtype.itemsize for spec in specs)
+        tasks = tuple(head.task for head in heads)
+        return cls(checkpoint.config, checkpoint.task, halves, tasks, itemsize)
+
+
+def render(about, contents, is_shipped=False):
     """{file name: text} of a module's folder.
 
     Args:
         about: see `about_module`.
-        config: the `ElectraConfig` of its weights.
-        task: content of ``task.json`` of a fine-tuned model, or None.
-        halves: which halves are there, of "discriminator" and "generator".
+        contents: `Contents`.
+        is_shipped: the folder has no weights; those that come with the package are for it.
     """
-    folder = folder_of(about["name"])
+    name = about["name"]
+    folder = folder_of(name)
     # JSON's quoting is Python's too.
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in about.items()}
-    module = {"runtime": RUNTIME, "folder": folder, "name": about["name"], "quoted": quoted}
+    module = {"runtime": RUNTIME, "folder": folder, "name": name, "quoted": quoted}
+    if is_shipped:
+        module["origin"] = "its weights come with paddle-electra"
+        module["complete"] = templates.COMPLETE.format(**module)
+        module["first"] = "pip install -e CLONE_OF_PADDLE_ELECTRA"
+        module["built"] = f"CLONE_OF_PADDLE_ELECTRA/hub_modules/{folder}"
+    else:
+        module["origin"] = "`paddle-electra module build` adds the weights"
+        module["complete"] = ""
+        module["first"] = (
+            f"paddle-electra module build --model ZIP_OR_FOLDER_OF_WEIGHTS --name {name}"
+        )
+        module["built"] = f"dist/{folder}"
     return {
-        "__init__.py": templates.INIT.format(name=about["name"]),
+        "__init__.py": templates.INIT.format(name=name),
         "module.py": templates.MODULE.format(**module),
-        "README.md": _readme(about, folder, config, task, halves),
+        "README.md": _readme(about, folder, contents, is_shipped),
         "requirements.txt": "".join(f"{line}\n" for line in requirements()),
     }
 
@@ -64,26 +106,45 @@ def folder_of(name):
     return name.replace("-", "_")
 
 
+def heads_beside(checkpoint):
+    """The trained heads in the folder of a model of our own format, as `Checkpoint`s."""
+    if checkpoint.format != "native":
+        return []
+    folder = Path(checkpoint.vocab_file).parent
+    return [native.load(path) for path in sorted(folder.glob(f"{native.HEADS}/*/"))]
+
+
 def published_sizes():
     """{folder: {file name: text}} of the five modules in ``hub_modules``, which have no weights."""
     found = {}
     for size in SIZES:
         name = f"chinese-electra-{size}"
-        config = ElectraConfig.from_size(size, CHINESE_VOCABULARY)
-        found[folder_of(name)] = render(about_module(name, config), config)
+        weights = shipped.folder_of(name)
+        if weights is None:
+            contents = Contents(ElectraConfig.from_size(size, CHINESE_VOCABULARY))
+        else:
+            checkpoint = native.load(weights)
+            contents = Contents.of(checkpoint, heads_beside(checkpoint))
+        about = about_module(name, contents.config)
+        found[folder_of(name)] = render(about, contents, is_shipped=weights is not None)
     return found
 
 
-def _readme(about, folder, config, task, halves):
-    heads = {"seq-cls": "classes", "pair-cls": "classes of pairs", "token-cls": "labels of tokens"}
-    labels = ", ".join(map(str, (task or {}).get("labels") or ()))
-    kind = task and task["kind"]
-    if kind is None:
-        head, served = "none", "`[pooled, tokens]` for each text"
-        note = "Without `load_checkpoint` a head is random until you train it."
+def _readme(about, folder, contents, is_shipped):
+    config, task = contents.config, contents.task
+    if task is not None:
+        head, served, note = _head(task), "what the trained head says of each text", ""
     else:
-        head = "reading comprehension" if kind == "qa" else f"{heads[kind]} {labels}"
-        served, note = "what the trained head says of each text", ""
+        served = "`[pooled, tokens]` for each text"
+        heads = contents.heads
+        head = "; ".join(f'{_head(trained)}, for task="{trained["kind"]}"' for trained in heads)
+        note = "Without `load_checkpoint` a head is random until you train it."
+        if heads:
+            note = (
+                "With it, with `num_classes` or with `load_checkpoint` the module takes that head, "
+                "random until you train it; without the three it takes its own trained one."
+            )
+    install = templates.FROM_CLONE if is_shipped else templates.FROM_WEIGHTS
     size = about["name"].removeprefix("chinese-electra-")
     return templates.README.format(
         **about,
@@ -92,26 +153,37 @@ def _readme(about, folder, config, task, halves):
         f"{config.num_attention_heads} heads, {config.vocab_size} tokens, texts of up to "
         f"{config.max_position_embeddings} tokens",
         dataset="that of the weights",
-        size=_size(config, halves),
-        head=head,
+        size=_size(contents),
+        head=head or "none",
         head_note=note,
         served=served,
-        weights=_ZIPS.get(size, "FOLDER"),
+        install=install.format(
+            name=about["name"], folder=folder, weights=_ZIPS.get(size, "FOLDER")
+        ),
         changes=_changes(about["version"]),
     ).replace(" \n", "\n")
 
 
-def _size(config, halves):
-    """Parameters and megabytes of float32 weights."""
+def _head(task):
+    """A trained head, in words."""
+    if task["kind"] == "qa":
+        return "reading comprehension"
+    what = {"seq-cls": "classes", "pair-cls": "classes of pairs", "token-cls": "labels of tokens"}
+    return f"{what[task['kind']]} {', '.join(map(str, task.get('labels') or ()))}"
+
+
+def _size(contents):
+    """Parameters, and megabytes on disk, of the weights without heads."""
     count = 0
-    for half in halves:
-        of = config.generator if half == "generator" else config
+    for half in contents.halves:
+        of = contents.config.generator if half == "generator" else contents.config
         for row in model_rows(half, "tensorflow", of):
-            shared = half == "generator" and config.tied_embeddings
+            shared = half == "generator" and contents.config.tied_embeddings
             if not (shared and row.native.startswith(EMBEDDINGS_PREFIX)):
                 sizes = (getattr(of, s) if isinstance(s, str) else s for s in row.sizes)
                 count += math.prod(sizes) * len(row.names)
-    return f"{count / 1e6:.1f} million parameters, {4 * count / 1e6:.0f} MB"
+    megabytes = contents.itemsize * count / 1e6
+    return f"{count / 1e6:.1f} million parameters, {megabytes:.0f} MB"
 
 
 def _changes(version):

@@ -1,19 +1,19 @@
 """The texts of a module: of those that `module build` makes and of those in ``hub_modules``."""
 
 MODULE = '''\
-"""PaddleHub module {name}; `paddle-electra module build` adds the weights."""
+"""PaddleHub module {name}; {origin}."""
 
 import sys
 from pathlib import Path
 
 from paddlehub.module.module import moduleinfo
-
+{complete}
 if Path(__file__).with_name("{runtime}").is_dir():
     from .{runtime}.hub.module import ElectraModule
 else:
     HOW = """{name} has no weights here. Two commands make and install it:
-    paddle-electra module build --model ZIP_OR_FOLDER_OF_WEIGHTS --name {name}
-    hub install dist/{folder}"""
+    {first}
+    hub install {built}"""
     if sys.argv[1:2] == ["install"]:
         raise SystemExit(HOW)
 
@@ -33,6 +33,20 @@ else:
 class Electra(ElectraModule):
     """Arguments and methods are those of PaddleHub's ELECTRA modules 2.0.2, and more."""
 '''
+
+# For weights that come with the package, which an installed copy of the folder takes from there.
+COMPLETE = """
+from paddlehub.env import MODULE_HOME
+
+HERE = Path(__file__).parent
+if not (HERE / "{runtime}").is_dir() and HERE.parent == Path(MODULE_HOME):
+    try:
+        from paddle_electra.hub.packaging import complete
+    except ModuleNotFoundError:
+        pass
+    else:
+        complete(HERE, {quoted[name]})
+"""
 
 INIT = '"""PaddleHub module {name}."""\n'
 
@@ -61,17 +75,10 @@ network, and no pickle is executed.
 ## II. Installation
 
 - Environment: paddlepaddle >= 2.6, paddlehub >= 2.4, and what `requirements.txt` lists.
-- From weights (a zip of HFL's, or a folder of any format that `paddle-electra convert` reads) to an
-  installed module:
-
-  ```shell
-  paddle-electra module build --model {weights} --name {name}
-  hub install dist/{folder}
-  ```
-
-  `dist/{folder}.tar.gz` is the same in one file. `hub install` runs the code of what it installs,
-  and unpacks an archive without looking at the names in it: install only what you trust, and look
-  at an archive with `paddle-electra validate ARCHIVE` first.
+{install}
+- `hub install` runs the code of what it installs, and unpacks an archive without looking at the
+  names in it: install only what you trust, and look at an archive with
+  `paddle-electra validate ARCHIVE` first.
 
 ## III. Prediction
 
@@ -91,7 +98,8 @@ model = hub.Module(name="{name}")
 pooled, tokens = model.get_embedding([["今天天气真好"]])[0]
 ```
 
-- `hub.Module(name, task=None, load_checkpoint=None, label_map=None, num_classes=2, suffix=False)`
+- `hub.Module(name, task=None, load_checkpoint=None, label_map=None, num_classes=None,
+  suffix=False)`
   - `task`: `seq-cls` (old name `sequence_classification`), `pair-cls` (two texts in one pass),
     `token-cls`, `text-matching` (two texts, each in a pass of its own), `qa`, or `None` for
     embeddings.
@@ -99,7 +107,7 @@ pooled, tokens = model.get_embedding([["今天天气真好"]])[0]
     `hub.Trainer` saved from this module or from a published one of the same size.
   - `label_map`: class number -> label, `{{0: "negative", 1: "positive"}}`; by default the labels
     of the trained head, else the numbers. {head_note}
-  - `num_classes`: classes of a new head, if there is no `label_map`.
+  - `num_classes`: classes of a new head, if there is no `label_map`; 2 by default.
   - `suffix`: for `token-cls`: labels end in `-B`, `-I`, `-E`, `-S`.
 - `predict(data, max_seq_len=None, split_char="\\002", batch_size=None, use_gpu=False,
   return_prob=False)`: `data` is a list of `[text]` or `[text, second text]`; for `qa` of
@@ -150,6 +158,28 @@ such as `ELECTRA_SERVING_MAX_ITEMS=100`; the health answer lists them all.
 
 {changes}
 """
+
+FROM_WEIGHTS = """\
+- From weights (a zip of HFL's, or a folder of any format that `paddle-electra convert` reads) to an
+  installed module:
+
+  ```shell
+  paddle-electra module build --model {weights} --name {name}
+  hub install dist/{folder}
+  ```
+
+  `dist/{folder}.tar.gz` is the same in one file."""
+
+FROM_CLONE = """\
+- The weights come with paddle-electra. In a clone of it that is installed (`make`, or
+  `pip install -e .`):
+
+  ```shell
+  hub install hub_modules/{folder}
+  ```
+
+  `paddle-electra module build --model {name} --name {name}` makes a folder and an archive
+  for machines without paddle-electra."""
 
 # What changed in the code of modules, by the version that `module build` gives by default.
 CHANGES = {

@@ -1,8 +1,9 @@
 """Static graphs of the networks, made once and kept for the next start.
 
 A graph lies in ``.graphs/KEY`` beside weights of our own format, else (another format, a folder
-that one may only read) in ``graphs/KEY`` of the user's cache, else in a temporary folder.  The key
-holds everything that the graph depends on, so no graph is ever out of date.
+that one may only read, the package's own) in ``graphs/KEY`` of the user's cache, else in a
+temporary folder.  The key holds everything that the graph depends on, so no graph is ever out of
+date.
 """
 
 import atexit
@@ -20,6 +21,7 @@ import paddle
 
 from .. import __version__
 from ..cache_folder import cache_folder
+from ..checkpoint.shipped import is_shipped
 from ..errors import InputError
 from ..files import (
     atomic_directory,
@@ -149,8 +151,9 @@ def _half_digest(tensors):
 def _roots(checkpoint):
     """Folders for graphs, the best first."""
     roots = []
-    if checkpoint.format == "native" and checkpoint.keep is None:
-        roots.append(Path(checkpoint.vocab_file).parent / BESIDE)
+    folder = Path(checkpoint.vocab_file).parent
+    if checkpoint.format == "native" and checkpoint.keep is None and not is_shipped(folder):
+        roots.append(folder / BESIDE)
     if (cache := cache_folder("graphs")) is not None:
         roots.append(cache)
     return roots

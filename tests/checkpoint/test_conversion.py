@@ -57,6 +57,42 @@ def test_any_format_into_any(made, tmp_path, source, to):
 
 
 @pytest.mark.parametrize("to", FORMATS)
+def test_half_precision_is_rounded_once_and_says_how_much(made, tmp_path, to):
+    folders, model = made
+    done = checkpoint.convert(folders["native"], tmp_path / "half", to=to, dtype="float16")
+    loaded = checkpoint.load(tmp_path / "half")
+    for half in ("discriminator", "generator"):
+        before, after = getattr(model, half), getattr(loaded, half)
+        for name in before:
+            assert after[name].dtype == np.float16
+            np.testing.assert_array_equal(after[name], before[name].astype(np.float16))
+    changes = [
+        np.abs(array - array.astype(np.float16)).max()
+        for half in (model.discriminator, model.generator)
+        for array in half.values()
+    ]
+    assert f"written as float16; the largest change of a number is {max(changes):.2g}" in "".join(
+        done.lines
+    )
+    again = checkpoint.convert(tmp_path / "half", tmp_path / "whole", to="native", dtype="float32")
+    assert again.checkpoint.discriminator[WORDS].dtype == np.float32
+    assert "largest change of a number is 0" in "".join(again.lines)
+
+
+def test_numbers_too_large_for_half_precision_are_refused(made, tmp_path):
+    folders, _ = made
+    tensors = dict(checkpoint.load(folders["native"]).discriminator)
+    tensors[WORDS] = tensors[WORDS].copy()
+    tensors[WORDS][1, 1] = 7e4
+    shutil.copytree(folders["native"], tmp_path / "large")
+    native.write_tensors(tmp_path / "large" / native.DISCRIMINATOR, tensors)
+    convert = [checkpoint.convert, tmp_path / "large", tmp_path / "half"]
+    message = refused(*convert, to="native", dtype="float16")
+    assert f"tensor {WORDS!r} has numbers too large for float16" in message
+    assert not (tmp_path / "half").exists()
+
+
+@pytest.mark.parametrize("to", FORMATS)
 def test_embeddings_of_their_own_survive(tmp_path, to):
     model = random_checkpoint(tmp_path, tied_embeddings=False)
     native.write_checkpoint(_made(tmp_path / "model"), model)

@@ -1,4 +1,5 @@
 import ast
+import functools
 import importlib.metadata
 import json
 import shutil
@@ -10,12 +11,13 @@ import pytest
 from tiny_checkpoint import SPECIAL, make_checkpoint
 
 from paddle_electra import checkpoint
-from paddle_electra.checkpoint import native
+from paddle_electra.checkpoint import native, shipped
 from paddle_electra.cli import main
 from paddle_electra.errors import InputError
 from paddle_electra.files import sha256
 from paddle_electra.hub import manifest, packaging, rendering
 from paddle_electra.hub.import_graph import imports_of
+from paddle_electra.hub.loading import load_predictor
 from paddle_electra.inference.predictor import Predictor
 from paddle_electra.modeling.config import ElectraConfig
 from paddle_electra.modeling.electra import ElectraDiscriminator, ElectraGenerator
@@ -174,10 +176,84 @@ def test_a_built_module_has_the_same_texts_and_the_weights(tmp_path):
     shutil.make_archive(tmp_path / "chinese_electra_tiny", "zip", tmp_path / "tf")
     zipped = tmp_path / "chinese_electra_tiny.zip"
     folder, _ = packaging.build_module(zipped, "chinese-electra-tiny", tmp_path / "dist")
-    for name, text in rendering.published_sizes()["chinese_electra_tiny"].items():
+    about = rendering.about_module("chinese-electra-tiny", config)
+    for name, text in rendering.render(about, rendering.Contents(config)).items():
         assert (folder / name).read_text("utf-8") == text
     built, original = (Predictor.load(path) for path in (folder / "assets", tmp_path / "native"))
     np.testing.assert_array_equal(built.embed(["t7 t8"])[0], original.embed(["t7 t8"])[0])
+
+
+@pytest.fixture
+def with_head(tmp_path):
+    """A pretrained model with a trained head for its reviews beside it."""
+    model = make_checkpoint(tmp_path / "model", generator=True)
+    make_checkpoint(model / native.HEADS / "seq-cls", ["bad", "good"], seed=8)
+    (model / native.HEADS / "seq-cls-vocab.txt").unlink()
+    return model
+
+
+def test_a_module_takes_the_heads_beside_its_model(with_head, tmp_path):
+    head = with_head / native.HEADS / "seq-cls"
+    folder, _ = packaging.build_module(with_head, NAME, tmp_path / "dist")
+    texts = ["今天天气真好", "太失望了"]
+    answers = {
+        "own head": load_predictor(folder / "assets", "seq-cls").predict(texts, return_prob=True),
+        "the head": Predictor.load(head).predict(texts, return_prob=True),
+    }
+    assert answers["own head"][0] == answers["the head"][0]
+    np.testing.assert_array_equal(*(shares for _, shares in answers.values()))
+    readme = (folder / "README.md").read_text("utf-8")
+    assert '| Trained head | classes bad, good, for task="seq-cls" |' in readme
+    pretrained = load_predictor(folder / "assets")
+    np.testing.assert_array_equal(
+        pretrained.embed(texts)[0], Predictor.load(with_head).embed(texts)[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "named"),
+    [
+        ("seq-cls", {"num_classes": 2}),
+        ("seq-cls", {"label_map": {0: "x", 1: "y"}}),
+        ("pair-cls", {}),
+    ],
+)
+def test_labels_or_another_task_ask_for_a_new_head(with_head, tmp_path, task, named):
+    folder, _ = packaging.build_module(with_head, NAME, tmp_path / "dist")
+    with pytest.warns(UserWarning, match="starts with a random"):
+        predictor = load_predictor(folder / "assets", task, **named)
+    assert predictor.labels == list(named.get("label_map", {0: 0, 1: 1}).values())
+
+
+def test_a_head_is_named_and_must_fit(model, tmp_path):
+    pretrained = make_checkpoint(tmp_path / "pretrained", generator=True)
+    build = functools.partial(packaging.build_module, name=NAME, output=tmp_path / "dist")
+    folder, _ = build(pretrained, head=model)
+    assert load_predictor(folder / "assets", "seq-cls").labels == ["bad", "good"]
+    with pytest.raises(InputError, match=r"--head: .*pretrained has no head"):
+        build(pretrained, head=pretrained)
+    with pytest.raises(InputError, match=r"--head: .*tuned is fine-tuned and has a head already"):
+        build(model, head=model)
+    other = make_checkpoint(tmp_path / "other", ["bad", "good"], num_hidden_layers=1)
+    with pytest.raises(InputError, match=r"--head: .*other: num_hidden_layers is 1"):
+        build(pretrained, head=other)
+
+
+def test_an_installed_folder_of_hub_modules_is_completed(with_head, tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "ASSETS", tmp_path)
+    monkeypatch.setattr(shipped, "SHIPPED", {NAME: "model"})
+    texts = rendering.published_sizes()["chinese_electra_tiny"]
+    assert "complete(HERE" in texts["module.py"]
+    assert "hub install hub_modules/chinese_electra_tiny" in texts["README.md"]
+    installed = tmp_path / "home" / "chinese_electra_tiny"
+    installed.mkdir(parents=True)
+    for name, text in texts.items():
+        (installed / name).write_text(text, "utf-8")
+    packaging.complete(installed, NAME)
+    manifest.verify(installed)
+    assert load_predictor(installed / "assets", "seq-cls").labels == ["bad", "good"]
+    with pytest.raises(InputError, match="chinese-electra-small: no such folder or checkpoint"):
+        packaging.complete(installed, "chinese-electra-small")
 
 
 def test_broken_weights_do_not_become_a_module(tmp_path):
