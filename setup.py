@@ -22,9 +22,16 @@ setup(
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["paddle_electra", "paddle_electra.*"]),
-    include_package_data=True,
-    package_data={"paddle_electra": ["assets/**/*", "page/*.*"]},
+    # The configurations lie at the root of a clone; in a wheel they are part of the package.
+    packages=[
+        *find_packages(include=["paddle_electra", "paddle_electra.*"]),
+        *(f"paddle_electra.configs.{kind}" for kind in ("pretraining", "finetuning")),
+    ],
+    package_dir={"paddle_electra.configs": "configs"},
+    package_data={
+        "paddle_electra": ["assets/**/*", "page/*.*"],
+        "paddle_electra.configs": ["*/*.json"],
+    },
     python_requires=">=3.10,<3.13",
     install_requires=[
         "numpy>=1.24",
@@ -33,6 +40,7 @@ setup(
         "crc32c>=2.3",
         "tqdm>=4.60",
         "json5>=0.9",
+        "packaging>=21",
         "seqeval>=1.2",
         # 3.9.3 splits dashes, the tokenizer behind the official scores of CMRC and DRCD does not.
         "nltk>=3.5,<3.9.3",
@@ -44,7 +52,10 @@ setup(
         "hub": HUB,
         "onnx": ["paddle2onnx>=2.0"],
         "serve": SERVE,
-        "bench": ["torch", "transformers", "onnxruntime", "openvino", "pypinyin>=0.50"],
+        "bench": [
+            *("torch", "transformers", "onnxruntime", "openvino", "pypinyin>=0.50"),
+            "scikit-learn>=1.3",
+        ],
         "report": ["matplotlib>=3.7"],
         "words": ["jieba>=0.42"],
         "dev": [

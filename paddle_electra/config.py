@@ -19,6 +19,7 @@ import re
 import sys
 import types
 import typing
+from pathlib import Path
 
 import json5
 
@@ -158,8 +159,14 @@ def _describe_unknown(key, names):
     return f"hyperparameter or option {key!r}{hint}"
 
 
+_PACKAGE = Path(__file__).parent
+
+
 def read_hparams(text):
-    """The object in a file or in the text itself; comments and trailing commas are accepted."""
+    """The object in a file or in the text itself; comments and trailing commas are accepted.
+
+    ``configs/...`` is found wherever the command runs: those files come with the package.
+    """
     if text.lstrip().startswith("{"):
         try:
             values = parse_json(text)
@@ -168,19 +175,29 @@ def read_hparams(text):
                 f"--hparams {_shorten(text)}: not JSON: {error}; on a command line put it in "
                 f"single quotes: '{{\"seed\": 1}}'"
             ) from None
-    elif not os.path.exists(text):
+    elif (path := _find_config(text)) is None:
         raise InputError(
             f"--hparams {_shorten(text)}: no such file; JSON text begins with {{, such as "
             f"'{{\"seed\": 1}}'"
         )
     else:
-        values = _read_file(text)
+        values = _read_file(path)
     if not isinstance(values, dict):
         raise InputError(
             f"--hparams {_shorten(text)}: expected a JSON object of hyperparameters, "
             f'such as {{"seed": 1}}'
         )
     return values
+
+
+def _find_config(path):
+    """A file as named, or one of the package's: in it when it is installed, beside it in a clone."""
+    if os.path.exists(path):
+        return path
+    if Path(path).parts[:1] != ("configs",) or ".." in Path(path).parts:
+        return None
+    places = (base / path for base in (_PACKAGE, _PACKAGE.parent))
+    return next((place for place in places if place.is_file()), None)
 
 
 def _read_file(path):

@@ -57,7 +57,10 @@ def load(path, configs=None):
     if checkpoint is not None:
         return checkpoint
     if not path.exists():
-        raise InputError(f"{path}: no such folder or checkpoint")
+        absent = f"{path}: no such folder or checkpoint"
+        if str(path) in shipped.SHIPPED:
+            absent += "; the weights of that name come with paddle-electra, but not in this copy"
+        raise InputError(absent)
     inside = [child.name for child in sorted(path.glob("*/")) if native.is_native(child)]
     hint = f"; there are models in it, name one: {', '.join(inside[:12])}" if inside else ""
     raise InputError(f"{path}: no model found; {_LOOKED_FOR}{hint}")

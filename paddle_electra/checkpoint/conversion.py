@@ -68,7 +68,7 @@ def convert(src, dst, to, half="both", check=False, dtype=None):
             f"pretrained model it was made from"
         )
     if dtype is not None:
-        checkpoint = _map_halves(checkpoint, lambda tensors: Cast(lazy(tensors), dtype))
+        checkpoint = cast(checkpoint, dtype)
     size = 2 * sum(_bytes(getattr(checkpoint, name)) for name in HALVES)
     quick = size < _QUICK
     with progress_bar(f"to {to}", size, unit="B", leave=False, disable=quick) as bar:
@@ -104,6 +104,11 @@ def choose_half(checkpoint, half):
     if half == "discriminator":
         return checkpoint._replace(config=checkpoint.config.tied(), generator=None)
     return checkpoint._replace(**{other: None})
+
+
+def cast(checkpoint, dtype):
+    """The checkpoint with its numbers as "float16" or "float32", rounded when they are read."""
+    return _map_halves(checkpoint, lambda tensors: Cast(lazy(tensors), dtype))
 
 
 def compare(before, after, where):

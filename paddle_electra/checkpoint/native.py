@@ -167,6 +167,14 @@ def load(directory):
     return Checkpoint(config, directory / VOCAB, *halves, task, str(directory))
 
 
+def heads_beside(checkpoint):
+    """{kind: folder} of the trained heads that lie in the folder of a pretrained model."""
+    if checkpoint.format != "native" or checkpoint.task is not None:
+        return {}
+    folder = Path(checkpoint.vocab_file).parent
+    return {path.name: path for path in sorted(folder.glob(f"{HEADS}/*/"))}
+
+
 def _half(path):
     return SafetensorsFile(path) if path.is_file() else None
 

@@ -1,5 +1,6 @@
 """From a module's constructor arguments to a `Predictor`; needs paddle, not paddlehub."""
 
+import functools
 import warnings
 from pathlib import Path
 
@@ -54,13 +55,11 @@ def load_predictor(assets, task=None, load_checkpoint=None, label_map=None, num_
             task, a label map that does not fit the head.
     """
     own = checkpoints.load(assets)
-    head = Path(assets, native.HEADS, task or "")
-    is_asked_for = task is not None and not label_map and num_classes is None
+    wants_new = label_map or num_classes is not None
     num_classes = 2 if num_classes is None else num_classes
-    if load_checkpoint is None and is_asked_for and head.is_dir():
-        checkpoint = checkpoints.load(head)
-    elif load_checkpoint is None:
-        checkpoint = own
+    if load_checkpoint is None:
+        head = None if wants_new else native.heads_beside(own).get(task)
+        checkpoint = own if head is None else native.load(head)
     else:
         checkpoint = _fit_head(_foreign_checkpoint(load_checkpoint, own), task, load_checkpoint)
     if checkpoint.task is None or not _serves(checkpoint.task.get("kind"), task):
@@ -201,6 +200,15 @@ def _labels_from_map(label_map, classes):
             f"got {', '.join(map(str, sorted(by_number)))}"
         )
     return [by_number[number] for number in range(classes)]
+
+
+def load_heads(assets):
+    """{kind: function that gives a `Predictor`, read when first asked for} of a module's heads."""
+    folders = native.heads_beside(checkpoints.load(assets))
+    return {
+        kind: functools.cache(lambda path=path: predictor_of(ModuleNetworks(native.load(path))))
+        for kind, path in folders.items()
+    }
 
 
 def load_pretrained(assets):

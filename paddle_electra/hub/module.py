@@ -103,6 +103,15 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
 
         return load_pretrained(self._assets)
 
+    @property
+    def heads(self):
+        """{kind: function that gives a `Predictor`} of the trained heads beside own weights."""
+        if not self._is_own:
+            return {}
+        from .loading import load_heads
+
+        return load_heads(self._assets)
+
     def predict(
         self,
         data,

@@ -112,10 +112,9 @@ def _load_sound(model):
 
 def _heads_of(checkpoint):
     """The sound heads in a model's own folder."""
-    heads = rendering.heads_beside(checkpoint)
-    for trained in heads:
-        _check_networks(trained)
-    return heads
+    from ..checkpoint import native
+
+    return [_load_sound(folder) for folder in native.heads_beside(checkpoint).values()]
 
 
 def _check_head(trained, checkpoint):

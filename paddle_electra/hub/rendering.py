@@ -83,12 +83,13 @@ def render(about, contents, is_shipped=False):
     module = {"runtime": RUNTIME, "folder": folder, "name": name, "quoted": quoted}
     if is_shipped:
         module["origin"] = "its weights come with paddle-electra"
+        module["imports"] = templates.COMPLETE_IMPORTS
         module["complete"] = templates.COMPLETE.format(**module)
         module["first"] = "pip install -e CLONE_OF_PADDLE_ELECTRA"
         module["built"] = f"CLONE_OF_PADDLE_ELECTRA/hub_modules/{folder}"
     else:
         module["origin"] = "`paddle-electra module build` adds the weights"
-        module["complete"] = ""
+        module["imports"] = module["complete"] = ""
         module["first"] = (
             f"paddle-electra module build --model ZIP_OR_FOLDER_OF_WEIGHTS --name {name}"
         )
@@ -106,14 +107,6 @@ def folder_of(name):
     return name.replace("-", "_")
 
 
-def heads_beside(checkpoint):
-    """The trained heads in the folder of a model of our own format, as `Checkpoint`s."""
-    if checkpoint.format != "native":
-        return []
-    folder = Path(checkpoint.vocab_file).parent
-    return [native.load(path) for path in sorted(folder.glob(f"{native.HEADS}/*/"))]
-
-
 def published_sizes():
     """{folder: {file name: text}} of the five modules in ``hub_modules``, which have no weights."""
     found = {}
@@ -124,7 +117,8 @@ def published_sizes():
             contents = Contents(ElectraConfig.from_size(size, CHINESE_VOCABULARY))
         else:
             checkpoint = native.load(weights)
-            contents = Contents.of(checkpoint, heads_beside(checkpoint))
+            heads = map(native.load, native.heads_beside(checkpoint).values())
+            contents = Contents.of(checkpoint, heads)
         about = about_module(name, contents.config)
         found[folder_of(name)] = render(about, contents, is_shipped=weights is not None)
     return found
@@ -144,6 +138,9 @@ def _readme(about, folder, contents, is_shipped):
                 "With it, with `num_classes` or with `load_checkpoint` the module takes that head, "
                 "random until you train it; without the three it takes its own trained one."
             )
+    loaded = templates.LOADED.format(name=about["name"])
+    if "seq-cls" in [trained["kind"] for trained in contents.heads]:
+        loaded = templates.WITH_HEAD.format(name=about["name"], kind="seq-cls")
     install = templates.FROM_CLONE if is_shipped else templates.FROM_WEIGHTS
     size = about["name"].removeprefix("chinese-electra-")
     return templates.README.format(
@@ -157,6 +154,7 @@ def _readme(about, folder, contents, is_shipped):
         head=head or "none",
         head_note=note,
         served=served,
+        loaded=loaded,
         install=install.format(
             name=about["name"], folder=folder, weights=_ZIPS.get(size, "FOLDER")
         ),

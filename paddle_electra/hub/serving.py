@@ -25,7 +25,8 @@ _MARK = "paddle_electra_settings"
 class ServedModule:
     """The serving method of a module.
 
-    A subclass has ``name``, ``version``, ``predictor``, ``pretrained`` and ``_choose_device``.
+    A subclass has ``name``, ``version``, ``predictor``, ``pretrained``, ``heads`` and
+    ``_choose_device``.
     """
 
     def prepare_serving(self, settings=None):
@@ -41,7 +42,7 @@ class ServedModule:
         from ..serving.service import Service
 
         operations = Operations(
-            lambda: self.predictor, lambda: self.pretrained, self._choose_device
+            lambda: self.predictor, lambda: self.pretrained, self._choose_device, self.heads
         )
         settings = ServingSettings.load(settings)
         self.service = Service(self.name, str(self.version), operations, settings)

@@ -6,7 +6,7 @@ MODULE = '''\
 import sys
 from pathlib import Path
 
-from paddlehub.module.module import moduleinfo
+{imports}from paddlehub.module.module import moduleinfo
 {complete}
 if Path(__file__).with_name("{runtime}").is_dir():
     from .{runtime}.hub.module import ElectraModule
@@ -35,9 +35,8 @@ class Electra(ElectraModule):
 '''
 
 # For weights that come with the package, which an installed copy of the folder takes from there.
+COMPLETE_IMPORTS = "from paddlehub.env import MODULE_HOME\n"
 COMPLETE = """
-from paddlehub.env import MODULE_HOME
-
 HERE = Path(__file__).parent
 if not (HERE / "{runtime}").is_dir() and HERE.parent == Path(MODULE_HOME):
     try:
@@ -86,12 +85,7 @@ network, and no pickle is executed.
 import paddlehub as hub
 
 data = [["这个宾馆比较陈旧了"], ["房间很整洁，相当不错"]]
-model = hub.Module(
-    name="{name}",
-    task="seq-cls",
-    load_checkpoint="/path/to/best_model/model.pdparams",
-    label_map={{0: "negative", 1: "positive"}},
-)
+{loaded}
 labels, probabilities = model.predict(data, max_seq_len=50, return_prob=True)
 
 model = hub.Module(name="{name}")
@@ -158,6 +152,15 @@ such as `ELECTRA_SERVING_MAX_ITEMS=100`; the health answer lists them all.
 
 {changes}
 """
+
+LOADED = """\
+model = hub.Module(
+    name="{name}",
+    task="seq-cls",
+    load_checkpoint="/path/to/best_model/model.pdparams",
+    label_map={{0: "negative", 1: "positive"}},
+)"""
+WITH_HEAD = 'model = hub.Module(name="{name}", task="{kind}")'
 
 FROM_WEIGHTS = """\
 - From weights (a zip of HFL's, or a folder of any format that `paddle-electra convert` reads) to an

@@ -297,7 +297,8 @@ def _chunks(options, fields, default, unit, token_vectors=False):
     total = count_lines(options.paths, given, default)
     limit = TOKEN_VECTORS_AT_ONCE if token_vectors else CHARACTERS_AT_ONCE
     rows, characters = [], 0
-    with progress_bar("answered", total, unit=unit) as bar:
+    # The answers to a few texts on a terminal are their own progress.
+    with progress_bar("answered", total, unit=unit, delay=2) as bar:
         for row in read_rows(options.paths, fields, given, default):
             rows.append(row)
             characters += sum(len(text) for text in row.texts if text is not None)

@@ -11,7 +11,7 @@ from .server import Server
 def page_of(service, predict_url):
     """The `Page` for what a `Service` answers at ``predict_url``, relative to the page."""
     operations = service.operations
-    return Page(service.name, operations.tasks, predict_url, operations.predictor().labels)
+    return Page(service.name, operations.tasks, predict_url, operations.labels)
 
 
 def create_app(service, page=False):

@@ -1,10 +1,12 @@
 """``paddle-electra serve``: a model over HTTP without PaddleHub, at the same addresses."""
 
+import functools
 import re
 import sys
 from pathlib import Path
 
 from .. import __version__
+from ..checkpoint import native
 from ..errors import InputError
 from ..inference.predictor import Predictor
 from .app import create_app
@@ -16,14 +18,19 @@ from .service import Service
 def run(options):
     """The command ``serve``."""
     name = _name(options)
-    predictor = Predictor.load(
-        options.model,
+    load = functools.partial(
+        Predictor.load,
         engine=options.engine,
         precision=options.precision,
         threads=options.compute_threads,
         device=options.device,
     )
-    operations = Operations(lambda: predictor)
+    predictor = load(options.model)
+    heads = native.heads_beside(predictor.networks.checkpoint)
+    heads = {
+        kind: functools.cache(lambda folder=path: load(folder)) for kind, path in heads.items()
+    }
+    operations = Operations(lambda: predictor, heads=heads)
     operations.prepare()
     service = Service(name, __version__, operations, options)
     app = create_app(service, options.page)

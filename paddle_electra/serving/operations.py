@@ -28,13 +28,16 @@ class Operations:
             the one of now.
         pretrained: the same for `PRETRAINED`; by default ``predictor``.
         choose_device: function that takes ``use_gpu`` before every batch; raises `InputError`.
+        heads: {kind: function that gives a `Predictor`}: trained heads of a pretrained model, which
+            requests may ask for.
 
     Attribute ``engine``: name of what ran the last batch, None before there was one.
     """
 
-    def __init__(self, predictor, pretrained=None, choose_device=None):
+    def __init__(self, predictor, pretrained=None, choose_device=None, heads=None):
         self.predictor, self.pretrained = predictor, pretrained or predictor
         self.choose_device = choose_device or _only_without_gpu
+        self.heads = heads or {}
         self.engine = None
 
     @property
@@ -51,15 +54,21 @@ class Operations:
     def tasks(self):
         """Names of the tasks that requests may ask for."""
         kind = self.kind
-        own = CLASSIFYING if kind in CLASSIFYING else (kind,) if kind else ()
+        own = CLASSIFYING if kind in CLASSIFYING else (kind,) if kind else tuple(self.heads)
         pretrained = self.pretrained()
         return (
             *own,
-            *((TAG,) if kind == TOKENS else ()),
+            *((TAG,) if TOKENS in own else ()),
             EMBEDDING,
             *((FILL_MASK,) if has_generator(pretrained) else ()),
             *((DETECT,) if pretrained.kind is None else ()),
         )
+
+    @property
+    def labels(self):
+        """Those of the task that classifies, or None."""
+        kinds = [kind for kind in CLASSIFYING if kind in self.heads and self.kind is None]
+        return (self.heads[kinds[0]] if kinds else self.predictor)().labels
 
     def check(self, call):
         """Raise `InputError` for a `Call` whose numbers the model does not allow."""
@@ -120,7 +129,11 @@ class Operations:
         return {"label": label, "probabilities": chances}
 
     def _predictor(self, call):
-        return self.pretrained() if call.task in PRETRAINED else self.predictor()
+        if call.task in PRETRAINED:
+            return self.pretrained()
+        kind = TOKENS if call.task == TAG else call.task
+        own = self.predictor()
+        return self.heads[kind]() if own.kind is None and kind in self.heads else own
 
 
 def _words(text):

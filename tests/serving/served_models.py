@@ -33,8 +33,8 @@ def make_predictor(folder, kind):
     return Predictor.load(folder / "tuned")
 
 
-def make_service(predictor, name="model", **settings):
-    operations = Operations(
-        lambda: predictor,
-    )
+def make_service(predictor, name="model", heads=(), **settings):
+    """A `Service`; ``heads`` are the `Predictor`s of trained heads of a pretrained model."""
+    loaders = {head.kind: lambda head=head: head for head in heads}
+    operations = Operations(lambda: predictor, heads=loaders)
     return Service(name, "1.0.0", operations, ServingSettings(**settings))

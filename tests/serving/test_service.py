@@ -159,6 +159,24 @@ def test_texts_without_a_token_are_answered(predictors):
         assert make_service(predictors["pair-cls"]).answer(pair)[0] in ("no", "yes")
 
 
+def test_a_pretrained_model_answers_with_the_heads_beside_it(predictors):
+    heads = [predictors[kind] for kind in ("seq-cls", "token-cls")]
+    service = make_service(predictors[None], heads=heads)
+    tasks = service.health()["tasks"]
+    assert tasks == ["seq-cls", "token-cls", "tag", "embedding", "fill-mask", "detect"]
+    assert service.operations.default == "embedding"
+    assert service.operations.labels == ["bad", "good"]
+    answers = service.answer({"data": TEXTS, "task": "seq-cls"})
+    assert answers == predictors["seq-cls"].predict(TEXTS)
+    tagged = service.answer({"data": TEXTS, "task": "tag"})
+    assert same(tagged, predictors["token-cls"].tag(TEXTS))
+    embedded = service.answer({"data": TEXTS[:1], "task": "embedding"})
+    assert same(embedded[0][0], predictors[None].embed(TEXTS[:1])[0][0].tolist())
+    with pytest.raises(InputError, match="'task'"):
+        service.answer({"data": TEXTS, "task": "qa"})
+    service.close()
+
+
 def test_a_stopped_service_says_so(predictors):
     service = make_service(predictors["seq-cls"])
     assert service.answer({"data": ["好"]})
