@@ -1,9 +1,11 @@
 """Packaging of paddle-electra.  Ranges stand here, pins only in constraints.txt."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 VERSION = re.search(
@@ -15,6 +17,17 @@ GPU = ["paddlepaddle-gpu>=2.6"]
 HUB = ["paddlehub>=2.4", "paddlenlp>=2.8"]
 SERVE = ["flask>=2.2,<3", "werkzeug>=2.2,<3"]
 
+
+class BuildWithConfigs(build_py):
+    """The configurations lie at the root of a clone; in a wheel they are part of the package."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib, "paddle_electra", "configs")
+            shutil.copytree(HERE / "configs", target, dirs_exist_ok=True)
+
+
 setup(
     name="paddle-electra",
     version=VERSION,
@@ -22,16 +35,10 @@ setup(
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    # The configurations lie at the root of a clone; in a wheel they are part of the package.
-    packages=[
-        *find_packages(include=["paddle_electra", "paddle_electra.*"]),
-        *(f"paddle_electra.configs.{kind}" for kind in ("pretraining", "finetuning")),
-    ],
-    package_dir={"paddle_electra.configs": "configs"},
-    package_data={
-        "paddle_electra": ["assets/**/*", "page/*.*"],
-        "paddle_electra.configs": ["*/*.json"],
-    },
+    packages=find_packages(include=["paddle_electra", "paddle_electra.*"]),
+    include_package_data=True,
+    package_data={"paddle_electra": ["assets/**/*", "page/*.*"]},
+    cmdclass={"build_py": BuildWithConfigs},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "numpy>=1.24",
@@ -59,6 +66,7 @@ setup(
         "report": ["matplotlib>=3.7"],
         "words": ["jieba>=0.42"],
         "dev": [
+            "build>=1",
             "jieba>=0.42",
             "matplotlib>=3.7",
             "pypinyin>=0.50",

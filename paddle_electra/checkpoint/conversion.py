@@ -19,6 +19,7 @@ _WRITERS = {
     "huggingface": lambda folder, checkpoint: folders.write(folder, checkpoint, "huggingface"),
     "paddlenlp": lambda folder, checkpoint: folders.write(folder, checkpoint, "paddlenlp"),
 }
+_WHOLE = ("paddlenlp", "tensorflow")
 
 
 class Conversion(NamedTuple):
@@ -48,7 +49,8 @@ def convert(src, dst, to, half="both", check=False, dtype=None):
         to: "native", "huggingface", "paddlenlp" or "tensorflow".
         half: "discriminator" or "generator" to convert one of two; "both" converts what is there.
         check: also compare the networks' outputs, see `forward_check`.
-        dtype: "float16" or "float32" for the numbers that are written; None keeps the source's.
+        dtype: "float16" or "float32" for the numbers that are written; None keeps the source's,
+            but PaddleNLP and TensorFlow, whose models do not load halves, get float32.
     Returns:
         a `Conversion`.
     Raises:
@@ -67,6 +69,8 @@ def convert(src, dst, to, half="both", check=False, dtype=None):
             f"{src}: fine-tuned; {to} has no place for the head of its task: convert the "
             f"pretrained model it was made from"
         )
+    if dtype is None and to in _WHOLE and _has_halves(checkpoint):
+        dtype = "float32"
     if dtype is not None:
         checkpoint = cast(checkpoint, dtype)
     size = 2 * sum(_bytes(getattr(checkpoint, name)) for name in HALVES)
@@ -153,6 +157,11 @@ def _map_halves(checkpoint, function):
     """The checkpoint with ``function`` of the tensors of each half that is there."""
     halves = {half: getattr(checkpoint, half) for half in HALVES}
     return checkpoint._replace(**{half: function(t) for half, t in halves.items() if t is not None})
+
+
+def _has_halves(checkpoint):
+    halves = [lazy(getattr(checkpoint, half) or {}) for half in HALVES]
+    return any(spec.dtype == "float16" for tensors in halves for spec in tensors.specs.values())
 
 
 def _change(checkpoint):

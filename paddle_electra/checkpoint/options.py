@@ -25,7 +25,8 @@ class ConvertOptions:
     )
     dtype: str | None = option(
         None,
-        "type of the numbers written, none: that of the source; float16 halves the size and rounds",
+        "type of the numbers written; float16 halves the size and rounds; none: that of the "
+        "source, but float32 for paddlenlp and tensorflow, whose models do not load halves",
         ("float16", "float32"),
     )
 

@@ -12,8 +12,9 @@ import tarfile
 from pathlib import Path
 
 from .. import __version__
+from ..checkpoint import native
 from ..errors import InputError
-from ..files import atomic_directory, atomic_write
+from ..files import atomic_directory, atomic_write, read_json
 from . import manifest, rendering
 from .carried import PACKAGE, PROVIDED, REQUIREMENTS, RUNTIME, copy_runtime
 
@@ -35,7 +36,9 @@ def run(options):
     megabytes = archive.stat().st_size / 1e6
     print(f"module {options.name} {options.version}: {folder} and {archive} ({megabytes:.1f} MB)")
     print(f"next: hub install {folder}")
-    print(f"      python -c 'import paddlehub as hub; hub.Module(name=\"{options.name}\")'")
+    task = folder / ASSETS / native.TASK
+    kind = f', task="{read_json(task)["kind"]}"' if task.is_file() else ""
+    print(f"      python -c 'import paddlehub as hub; hub.Module(name=\"{options.name}\"{kind})'")
 
 
 def build_module(
@@ -112,8 +115,6 @@ def _load_sound(model):
 
 def _heads_of(checkpoint):
     """The sound heads in a model's own folder."""
-    from ..checkpoint import native
-
     return [_load_sound(folder) for folder in native.heads_beside(checkpoint).values()]
 
 
@@ -132,8 +133,6 @@ def _check_head(trained, checkpoint):
 
 def _write_module(folder, checkpoint, heads, about):
     """All files of a module into an existing folder."""
-    from ..checkpoint import native
-
     (folder / ASSETS).mkdir()
     native.write_checkpoint(folder / ASSETS, checkpoint)
     for trained in heads:

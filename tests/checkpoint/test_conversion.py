@@ -79,6 +79,17 @@ def test_half_precision_is_rounded_once_and_says_how_much(made, tmp_path, to):
     assert "largest change of a number is 0" in "".join(again.lines)
 
 
+@pytest.mark.parametrize("to", ["paddlenlp", "tensorflow"])
+def test_halves_become_whole_where_halves_do_not_load(made, tmp_path, to):
+    folders, _ = made
+    checkpoint.convert(folders["native"], tmp_path / "half", to="native", dtype="float16")
+    done = checkpoint.convert(tmp_path / "half", tmp_path / "whole", to=to)
+    half, whole = (checkpoint.load(tmp_path / name) for name in ("half", "whole"))
+    assert whole.discriminator[WORDS].dtype == np.float32
+    np.testing.assert_array_equal(whole.discriminator[WORDS], half.discriminator[WORDS])
+    assert "written as float32; the largest change of a number is 0" in "".join(done.lines)
+
+
 def test_numbers_too_large_for_half_precision_are_refused(made, tmp_path):
     folders, _ = made
     tensors = dict(checkpoint.load(folders["native"]).discriminator)

@@ -151,7 +151,9 @@ def test_the_command_answers_mistakes_with_one_line(model, tmp_path, capsys):
     assert "'one'" in lines[2]
     assert list(tmp_path.iterdir()) == []
     assert main([*build, NAME, "--model", str(model)]) == 0
-    assert "hub install" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "hub install" in said
+    assert f'hub.Module(name="{NAME}", task="seq-cls")' in said
 
 
 def test_the_folders_of_the_sizes_are_what_the_templates_give():
