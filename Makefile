@@ -1,4 +1,4 @@
-# make demo: set up and run the whole pipeline on the packaged sample.
+# make demo: set up and show what the shipped model does.   make pipeline: all of it, from raw text.
 # make test: set up and run every test.   PYTHON=python3.12 make test: with another Python.
 
 PYTHON ?= python3
@@ -8,10 +8,13 @@ READY = $(VENV)/.ready
 # A process a core, each with one thread; the tests of a file stay together for their fixtures.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-fast lint bench frameworks clean same-python
+.PHONY: demo pipeline test test-fast lint bench frameworks clean same-python
 
 demo: $(READY) same-python
 	$(BIN)/paddle-electra demo
+
+pipeline: $(READY) same-python
+	$(BIN)/paddle-electra demo --pipeline --output pipeline_output
 
 test: $(READY) same-python
 	$(PYTEST)
@@ -32,7 +35,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/speed_data.py
 
 clean:
-	rm -rf build *.egg-info demo_output .pytest_cache .ruff_cache .hypothesis
+	rm -rf build *.egg-info demo_output pipeline_output .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 # With a PYTHON named and another one's environment in place, testing that one would mislead.

@@ -130,6 +130,11 @@ COMMANDS = {
         "validate:run",
         "say what a model, shards, a module or task files are, and whether they are sound",
     ),
+    "doctor": Command(
+        "doctor.options:DoctorOptions",
+        "doctor.run:run",
+        "say whether this machine is fit for the toolkit, and how to cure what is not",
+    ),
     "serve": Command(
         "serving.options:ServeOptions",
         "serving.command:run",
@@ -141,7 +146,9 @@ COMMANDS = {
         "make a self-contained PaddleHub module from a model",
     ),
     "demo": Command(
-        "demo:DemoOptions", "demo:run", "run the whole pipeline on the packaged sample"
+        "demo.options:DemoOptions",
+        "demo.run:run",
+        "show what the shipped model does, or the whole pipeline on the packaged sample",
     ),
 }
 

@@ -52,9 +52,10 @@ used in the same way.
 |---|---|---|---|
 {corpora}
 
-The questions and answers of CMRC 2018, DRCD and ChnSentiCorp were not used; the paragraphs of the
-first two are Wikipedia's and were, also those of their test questions. The weights are offered
-under Apache-2.0, as the code; the texts keep their terms.
+The questions and answers of CMRC 2018, DRCD and ChnSentiCorp were not used. The Wikipedia
+paragraphs are those of CMRC 2018's training questions (none of its development set's) and of DRCD
+(over half of its development set's). The weights are offered under Apache-2.0, as the code; the
+texts keep their terms.
 
 ## Recipe
 

@@ -1,0 +1,1 @@
+"""``paddle-electra demo``: the toolkit at work on what comes with it, each command printed."""
