@@ -26,6 +26,7 @@ from six_tasks_figure import published  # noqa: E402
 from six_tasks_jobs import Job, Runner, visible_gpus  # noqa: E402
 from six_tasks_table import JSON, make_tables  # noqa: E402
 
+from paddle_electra.checkpoint import hub_cache, shipped  # noqa: E402
 from paddle_electra.config import from_arguments  # noqa: E402
 from paddle_electra.errors import InputError  # noqa: E402
 from paddle_electra.files import disk_errors, read_json  # noqa: E402
@@ -59,7 +60,12 @@ def parse(words):
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--models", nargs="+", help="NAME=PATH or PATH of checkpoints; without NAME the file name")
+    add(
+        "--models",
+        nargs="+",
+        help="NAME=PATH or PATH of models of any format, or the name chinese-electra-tiny in "
+        "place of PATH; without NAME= the file name",
+    )
     add("--tasks", nargs="+", help="all (the default) or names of tasks")
     add("--trials", type=int, help="runs of each model and task, with consecutive seeds; 10")
     add("--seed", type=int, help="the first seed; 1")
@@ -85,11 +91,20 @@ def name_models(words):
             raise InputError(f"--models {word}: {name!r} is not a name of a folder; use NAME=PATH")
         if name in models:
             raise InputError(f"--models {word}: two models are called {name}; use NAME=PATH")
-        # A TensorFlow checkpoint is named by the part that its files' names share.
-        if not Path(path).exists() and not list(Path(path).parent.glob(f"{Path(path).name}.*")):
+        if not _may_be_loaded(path):
             raise InputError(f"--models {word}: {path}: no such checkpoint")
         models[name] = path
     return models
+
+
+def _may_be_loaded(path):
+    """Is there what `checkpoint.load` would look at?  Raises `InputError` for an uncached name."""
+    if Path(path).exists() or shipped.folder_of(path) is not None:
+        return True
+    if hub_cache.looks_like_name(path):
+        return bool(hub_cache.resolve(path))
+    # A TensorFlow checkpoint is named by the part that its files' names share.
+    return bool(list(Path(path).parent.glob(f"{Path(path).name}.*")))
 
 
 def name_tasks(words):

@@ -191,7 +191,7 @@ def read_hparams(text):
 
 
 def _find_config(path):
-    """A file as named, or one of the package's: in it when it is installed, beside it in a clone."""
+    """A file as named, or one of the package's: inside of it, or beside it in a clone."""
     if os.path.exists(path):
         return path
     if Path(path).parts[:1] != ("configs",) or ".." in Path(path).parts:

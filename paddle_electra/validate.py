@@ -18,8 +18,8 @@ class ValidateOptions:
     """Options of ``paddle-electra validate``."""
 
     path: str = option(
-        help="a model of any format, a run, shards, a PaddleHub module (folder or .tar.gz), or a "
-        "folder with a task's files",
+        help="a model of any format, or the name chinese-electra-tiny; a run, shards, a PaddleHub "
+        "module (folder or .tar.gz), or a folder with a task's files",
         positional=True,
     )
     task: str | None = option(
@@ -84,7 +84,7 @@ def _examine_model(path):
     return lines
 
 
-def _examine_module(folder, shown=None):
+def _examine_module(folder):
     from . import checkpoint as checkpoints
     from .checkpoint import soundness
     from .files import read_json
@@ -93,13 +93,14 @@ def _examine_module(folder, shown=None):
     manifest.verify(folder)
     about = read_json(folder / _MANIFEST)
     lines = [
-        f"module  {about.get('name')} {about.get('version')}, PaddleHub, in {shown or folder}",
+        f"module  {about.get('name')} {about.get('version')}, PaddleHub, in {folder}",
         f"sound   {len(about['sha256'])} files, every one with the checksum of {_MANIFEST}",
     ]
     return lines + soundness.examine(checkpoints.load(folder / _ASSETS))
 
 
 def _examine_archive(path):
+    """Unpack an archive and examine it; all that is said names it, not where it was unpacked."""
     with tempfile.TemporaryDirectory(prefix="paddle-electra-") as temporary:
         try:
             with tarfile.open(path) as archive:
@@ -116,7 +117,10 @@ def _examine_archive(path):
                 f"{path}: not a module: expected one folder with {_MANIFEST} in it; make one with "
                 f"`paddle-electra module build`"
             )
-        return _examine_module(found[0].parent, path)
+        try:
+            return [line.replace(temporary, str(path)) for line in _examine_module(found[0].parent)]
+        except InputError as error:
+            raise InputError(str(error).replace(temporary, str(path))) from None
 
 
 def _refuse_outside(path, archive):

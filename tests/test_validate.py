@@ -82,9 +82,14 @@ def test_a_module_as_folder_and_archive(made, tmp_path):
         lines = examine(path)
         assert lines[0].startswith("module  any-model 1.0.0, PaddleHub")
         assert any("all finite" in line for line in lines)
+    assert lines[0].endswith(f", in {path}/any_model")
+    assert f"read    native checkpoint {path}/any_model/assets" in lines
     (tmp_path / "out" / "any_model" / "module.py").write_text("changed")
     assert "module.py: not the file that was built" in refused(tmp_path / "out" / "any_model")
     archive = tmp_path / "out" / "any_model.tar.gz"
+    with tarfile.open(archive, "w:gz") as other:
+        other.add(tmp_path / "out" / "any_model", "any_model")
+    assert refused(archive).startswith(f"{archive}/any_model/module.py: not the file that was")
     archive.write_bytes(archive.read_bytes()[:2000])
     assert "any_model.tar.gz: not a readable .tar.gz archive" in refused(archive)
 

@@ -60,10 +60,8 @@ def load(path, configs=None):
         absent = f"{path}: no such folder or checkpoint"
         if str(path) in shipped.SHIPPED:
             absent += "; the weights of that name come with paddle-electra, but not in this copy"
-        raise InputError(absent)
-    inside = [child.name for child in sorted(path.glob("*/")) if native.is_native(child)]
-    hint = f"; there are models in it, name one: {', '.join(inside[:12])}" if inside else ""
-    raise InputError(f"{path}: no model found; {_LOOKED_FOR}{hint}")
+        raise InputError(absent + _to_name_instead(path.parent, path.parent))
+    raise InputError(f"{path}: no model found; {_LOOKED_FOR}{_to_name_instead(path, 'it')}")
 
 
 _LOOKED_FOR = (
@@ -71,6 +69,17 @@ _LOOKED_FOR = (
     "(a run), for *.index (TensorFlow), and for model.safetensors, pytorch_model.bin or "
     "model_state.pdparams (Hugging Face, PaddleNLP)"
 )
+
+
+def _to_name_instead(folder, called):
+    """The end of a message: our models and TensorFlow's prefixes in a folder, if there are any."""
+    from . import native
+
+    halves = (native.DISCRIMINATOR, native.GENERATOR)
+    found = {file.parent.name for half in halves for file in folder.glob(f"*/{half}")}
+    found |= {file.stem for file in folder.glob("*.index")}
+    names = ", ".join(sorted(found)[:12])
+    return f"; there are models in {called}, name one: {names}" if found else ""
 
 
 def _load_cached(halves, name):

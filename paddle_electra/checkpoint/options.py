@@ -11,8 +11,8 @@ class ConvertOptions:
     """Options of ``paddle-electra convert``."""
 
     src: str = option(
-        help="the model: a folder, prefix, weight file or zip of any format, or a name in the "
-        "local Hugging Face cache",
+        help="the model: a folder, prefix, weight file or zip of any format, a name in the "
+        "local Hugging Face cache, or the name chinese-electra-tiny",
         positional=True,
     )
     dst: str = option(help="new folder for the converted model", positional=True)

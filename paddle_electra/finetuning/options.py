@@ -71,7 +71,7 @@ class FinetuneOptions(CustomOptions):
         f"learned at once, each with a head of its own."
     )
     model: str = option(
-        help="Pretrained model: a checkpoint folder, or a TensorFlow checkpoint of the original."
+        help="Pretrained model of any supported format, or the name chinese-electra-tiny."
     )
     data: str | None = option(
         None,
@@ -97,13 +97,19 @@ class FinetuneOptions(CustomOptions):
     )
     keep_all_models: bool = option(True, "Keep the model of every trial, not only the last one's.")
     learning_rate: float | None = option(
-        None, "Peak learning rate. None: by size, 3e-4 tiny and small, 1e-4 base, 5e-5 large."
+        None,
+        "Peak learning rate. None: by size, 3e-4 tiny, small and small-ex, 1e-4 base, 5e-5 large; "
+        "BERT's family 3e-5, on chnsenticorp or lcqmc 2e-5.",
     )
-    num_train_epochs: float | None = option(None, "Passes over the examples. None: 3.")
+    num_train_epochs: float | None = option(
+        None, "Passes over the examples. None: 3; reading alone 2."
+    )
     train_batch_size: int | None = option(None, "Examples in a training step. None: 32.")
     eval_batch_size: int = option(64, "Examples in a batch when scoring; does not change scores.")
     max_seq_length: int | None = option(
-        None, "Longer texts are cut to this many tokens. None: 128, or what the model can take."
+        None,
+        "Longer texts are cut to this many tokens. None: 128, reading 512, or what the model can "
+        "take.",
     )
     warmup_proportion: float | None = option(
         None, "Share of the steps in which the rate rises. None: 0.1."
@@ -112,7 +118,8 @@ class FinetuneOptions(CustomOptions):
     layerwise_lr_decay: float | None = option(
         None,
         "Factor of the rate from one layer to the one below; the top layer already has its square, "
-        "as in the original. 1 or 0: one rate for all. None: by size, 0.8, large 0.9.",
+        "as in the original. 1 or 0: one rate for all. None: by size, 0.8, large 0.9; BERT's "
+        "family 1.",
     )
     loss_reduction: str | None = option(
         None,
@@ -150,7 +157,9 @@ class FinetuneOptions(CustomOptions):
     )
     answerable_weight: float = option(0.5, "Reading: weight of that in the loss.")
     do_train: bool = option(
-        True, "Train. Off: score --model, which must be a model fine-tuned on the task."
+        True,
+        "Train. Off: score --model, which must be a model fine-tuned on the task; of lengths "
+        "and for reading None then stands for what it was fine-tuned with.",
     )
     do_eval: bool = option(True, "Score the dev split, after each epoch and at the end.")
     do_test: bool = option(True, "Score the test split at the end.")

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
-from .columns import OPTIONS, cell_problem, find_columns, has_header
+from .columns import ALIASES, OPTIONS, cell_problem, find_columns, has_header
 from .readers import checked_label
 from .tables import is_table, read_lines, read_table
 
@@ -78,9 +78,13 @@ def read_tags(path, task, split, rows="strict"):
         list of `TaggedExample`, in the order of the file, never empty.
     Raises:
         InputError: not readable, no rows, a missing column or label, more or fewer labels than
-            words, a label of another form or outside the label set; names file and row.
+            words, a label of another form or outside the label set, a first line that may be a
+            word or a header; names file and row.
     """
-    read = _read_table if _is_table(path, task) else _read_conll
+    table = _is_table(path, task)
+    if split == "test" and not table:
+        _refuse_name_alone(path)
+    read = _read_table if table else _read_conll
     sentences, build = read(path, task, split, rows)
     examples = []
     for sentence in sentences:
@@ -112,6 +116,18 @@ def _is_table(path, task):
     first = lines[0] if lines else ""
     named = any(isinstance(column, str) for column in (task.chosen or {}).values())
     return named or SEPARATOR in first or has_header(first.split("\t"), task)
+
+
+def _refuse_name_alone(path):
+    """In a ``.tsv`` of one column a first line such as "text" may be a header or a word."""
+    lines = read_lines(path) if Path(path).suffix.lower() == ".tsv" else []
+    name = lines[0].strip() if lines else ""
+    if name.lower() in ALIASES["text_a"] and not any("\t" in line for line in lines):
+        raise InputError(
+            f"{path}: row 1: {name!r} alone may be a header or a word; for a sentence a row call "
+            f"the column tokens (or give --text-column {name} for all files), for a word a line "
+            f"name the file .txt"
+        )
 
 
 def _label_checker(path, task):

@@ -9,7 +9,9 @@ from ..config import option
 class ModuleBuildOptions:
     """Options of ``paddle-electra module build``."""
 
-    model: str = option(help="checkpoint or fine-tuned directory (any supported format)")
+    model: str = option(
+        help="a model of any supported format, fine-tuned or not, or the name chinese-electra-tiny"
+    )
     name: str = option(help="name for hub.Module(name=...): a-z, 0-9 and -, a letter first")
     output: str = option("dist", "folder that receives the module's folder and its .tar.gz")
     head: str | None = option(

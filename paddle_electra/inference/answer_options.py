@@ -12,7 +12,7 @@ OUTPUT_FORMATS = ("jsonl", "tsv")
 class FileOptions:
     """What all of these commands take."""
 
-    model: str = option(help="a model of any supported format")
+    model: str = option(help="a model of any supported format, or the name chinese-electra-tiny")
     input: tuple[str, ...] = option(
         (), "files to read one after the other; - or none is standard input"
     )

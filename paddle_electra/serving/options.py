@@ -10,7 +10,7 @@ from .settings import ServingSettings
 class ServeOptions(ServingSettings):
     """Options of ``paddle-electra serve``."""
 
-    model: str = option(help="a model of any supported format")
+    model: str = option(help="a model of any supported format, or the name chinese-electra-tiny")
     name: str | None = option(
         None, "answer at /predict/NAME; none: the name of the model's folder or file"
     )

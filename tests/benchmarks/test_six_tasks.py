@@ -87,6 +87,25 @@ def test_published_figures_equal_the_readme(published, reference):
     assert compared == 9 * (3 * 2 + 2 * 2 + 4 * 2)
 
 
+def test_models_are_named_as_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    cached = tmp_path / "cache" / "models--hfl--chinese-electra-small-generator"
+    (cached / "snapshots" / "1").mkdir(parents=True)
+    (tmp_path / "model.zip").touch()
+    (tmp_path / "electra.index").touch()
+    paths = ["chinese-electra-tiny", "model.zip", "electra", "hfl/chinese-electra-small"]
+    words = [f"m{number}={path}" for number, path in enumerate(paths)]
+    assert list(six_tasks.name_models(words).values()) == paths
+    assert six_tasks.name_models(paths[:1]) == {paths[0]: paths[0]}
+    for absent, message in (
+        ("chinese-electra-tinny", "no such checkpoint"),
+        ("hfl/chinese-electra-base", "nothing is downloaded"),
+    ):
+        with pytest.raises(InputError, match=f"{absent}: .*{message}"):
+            six_tasks.name_models([absent])
+
+
 def test_table_figures(tmp_path):
     write_trials(tmp_path, "a", "chnsenticorp", [((90,), (80,)), ((92,), (81,)), ((94,), (85,))])
     found = tables.make_tables(tmp_path, settings(["a"]))

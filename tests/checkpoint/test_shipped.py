@@ -32,7 +32,7 @@ def test_a_folder_of_that_name_comes_first(assets, tmp_path):
 
 def test_without_the_weights_the_name_is_that_of_no_model(assets, monkeypatch, tmp_path):
     monkeypatch.setattr(shipped, "ASSETS", tmp_path / "module_without")
-    with pytest.raises(InputError, match="no such folder or checkpoint; .* not in this copy"):
+    with pytest.raises(InputError, match=r"no such folder or checkpoint; .* not in this copy"):
         checkpoint.load("chinese-electra-tiny")
 
 

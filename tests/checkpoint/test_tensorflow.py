@@ -186,6 +186,16 @@ def test_where_a_checkpoint_may_be_named(folder, tmp_path, tensors):
     assert "nowhere: no such folder or checkpoint" in refused(tmp_path / "nowhere")
 
 
+def test_a_prefix_with_an_ending_that_it_has_not(folder, tmp_path):
+    (folder / "ours").mkdir()
+    (folder / "ours" / native.DISCRIMINATOR).touch()
+    assert refused(folder / "electra.ckpt") == (
+        f"{folder}/electra.ckpt: no such folder or checkpoint; there are models in {folder}, "
+        f"name one: electra, ours"
+    )
+    assert refused(tmp_path / "nowhere" / "electra.ckpt").endswith("no such folder or checkpoint")
+
+
 @pytest.mark.parametrize("name", sorted(variables(**SIZES)))
 def test_a_missing_tensor_is_named(tmp_path, tensors, name):
     kept = {key: array for key, array in tensors.items() if key != name}

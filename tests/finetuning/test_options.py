@@ -1,13 +1,14 @@
 """Which hyperparameters a run gets, and what is refused."""
 
 import dataclasses
+import re
 
 import pytest
 
 from paddle_electra.config import from_dict
 from paddle_electra.errors import InputError
-from paddle_electra.finetuning.options import FinetuneOptions, nearest_size, resolve
-from paddle_electra.finetuning.tasks import get_task
+from paddle_electra.finetuning.options import RECIPES, FinetuneOptions, nearest_size, resolve
+from paddle_electra.finetuning.tasks import TASKS, get_task
 from paddle_electra.modeling.config import SIZES, ElectraConfig
 
 PLACES = {"task": "chnsenticorp", "model": "m", "data": "d", "output": "o"}
@@ -35,6 +36,18 @@ def test_recipe_of_each_size(size, rate, decay):
     assert options.num_train_epochs == 3
     assert (options.train_batch_size, options.max_seq_length) == (32, 128)
     assert (options.warmup_proportion, options.weight_decay_rate) == (0.1, 0.01)
+
+
+def test_help_says_what_differs_by_size_and_task():
+    texts = {field.name: field.metadata["help"] for field in dataclasses.fields(FinetuneOptions)}
+    own = [*RECIPES.values()]
+    for task in TASKS.values():
+        own += [task.defaults, *task.recipes.values()]
+    for values in own:
+        for name, value in values.items():
+            if isinstance(value, float | int) and not isinstance(value, bool):
+                said = re.findall(r"\d+(?:\.\d+)?(?:e-\d+)?", texts[name].partition("None: ")[2])
+                assert value in map(float, said), f"{name}: {value}"
 
 
 def test_given_beats_task_beats_recipe():

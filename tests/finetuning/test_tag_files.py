@@ -161,6 +161,31 @@ def test_characters_of_a_test_file_without_labels(read, capsys):
     assert "every character" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["text", "sentence", "text_a", " Text ", "Tokens"])
+def test_a_name_alone_is_a_header_or_a_word(read, name):
+    content = f"{name}\n我 在\n他\n"
+    with pytest.raises(
+        InputError, match=r"row 1: .* may be a header or a word; .*tokens"
+    ) as caught:
+        read("test.tsv", content, split="test")
+    assert "\n" not in str(caught.value)
+    expected = [("我", "在"), ("他",)]
+    for found in (
+        read("test.tsv", content.replace(name, "tokens"), split="test"),
+        read("test.tsv", content, split="test", chosen={"text_a": name.strip(), "label": None}),
+    ):
+        assert [example.words for example in found] == expected
+
+
+def test_a_word_a_line_may_begin_with_a_name_of_a_column(read):
+    (found,) = read("test.txt", "text\n我\n", split="test")
+    assert found.words == ("text", "我")
+    (found,) = read("test.tsv", "我\ntext\n", split="test")
+    assert found.words == ("我", "text")
+    (found,) = read("test.tsv", "text\tO\n我\tO\n", split="test")
+    assert found.labels == ("O", "O")
+
+
 def test_inside_without_begin_and_bioes_are_accepted(read):
     assert read("train.txt", "我 I-LOC\n在 O\n他 I-PER\n")[0].labels == ("I-LOC", "O", "I-PER")
     labels = ("S-LOC", "B-A-b", "I-A-b", "E-A-b")
