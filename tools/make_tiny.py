@@ -46,7 +46,9 @@ LONG = (
     "oiwiki_zh.txt",
     "pingcap_docs_cn.txt",
 )
-HEAD = "--task custom --kind seq-cls --max-seq-length 128 --num-train-epochs 6 --seed 42"
+HEAD = (
+    "--task custom --kind seq-cls --max-seq-length 128 --num-train-epochs 6 --keep best --seed 42"
+)
 TOLERANCE = 2e-3  # relative, of a mean loss: two math libraries round differently
 
 

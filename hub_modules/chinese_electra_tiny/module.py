@@ -1,16 +1,26 @@
-"""PaddleHub module chinese-electra-tiny; `paddle-electra module build` adds the weights."""
+"""PaddleHub module chinese-electra-tiny; its weights come with paddle-electra."""
 
 import sys
 from pathlib import Path
 
+from paddlehub.env import MODULE_HOME
 from paddlehub.module.module import moduleinfo
+
+HERE = Path(__file__).parent
+if not (HERE / "electra_runtime").is_dir() and HERE.parent == Path(MODULE_HOME):
+    try:
+        from paddle_electra.hub.packaging import complete
+    except ModuleNotFoundError:
+        pass
+    else:
+        complete(HERE, "chinese-electra-tiny")
 
 if Path(__file__).with_name("electra_runtime").is_dir():
     from .electra_runtime.hub.module import ElectraModule
 else:
     HOW = """chinese-electra-tiny has no weights here. Two commands make and install it:
-    paddle-electra module build --model ZIP_OR_FOLDER_OF_WEIGHTS --name chinese-electra-tiny
-    hub install dist/chinese_electra_tiny"""
+    pip install -e CLONE_OF_PADDLE_ELECTRA
+    hub install CLONE_OF_PADDLE_ELECTRA/hub_modules/chinese_electra_tiny"""
     if sys.argv[1:2] == ["install"]:
         raise SystemExit(HOW)
 
@@ -24,7 +34,7 @@ else:
     version="1.0.0",
     author="paddle-electra",
     author_email="",
-    summary="ELECTRA for Chinese text, 4 layers of 128, 21128 tokens",
+    summary="ELECTRA for Chinese text, 4 layers of 128, 8000 tokens",
     type="nlp/semantic_model",
 )
 class Electra(ElectraModule):

@@ -15,7 +15,7 @@ from ..errors import InputError
 from .stages import title
 
 NAME = "chinese-electra-tiny"
-TEXTS = ["房间干净，老板热情，下次还来。", "等了一个小时，菜还是凉的，太失望了。"]
+TEXTS = ["物流很快，包装完好，用起来很满意。", "质量太差，用了两天就坏了。"]
 
 
 def have_paddlehub():

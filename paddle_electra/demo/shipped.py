@@ -7,8 +7,8 @@ from . import module
 from .stages import SAMPLE, quote, stage, title
 
 MODEL, SENTIMENT = module.NAME, f"{module.NAME}-sentiment"
-MASKED = ["北京是中国的[MASK]都。", "公民有依照[MASK]律纳税的义务。"]
-MISTYPED = ["公民有依照法侓纳税的义务。"]
+MASKED = ["公民有依照[MASK]律纳税的义务。", "国务院有关部门应当加强监督管[MASK]。"]
+MISTYPED = ["当笑人对本决定不服的，可以依法申请行政复议。"]
 FINETUNING = "--max-seq-length 64 --num-train-epochs 3"
 HUB_MODULES = Path(__file__).resolve().parents[2] / "hub_modules"
 END = f"""\
@@ -43,7 +43,7 @@ def run(root):
     )
     stage(
         "2/6 the discriminator finds a character that does not fit",
-        f"detect --model {MODEL} --input {paths['mistyped']} --threshold 0.3",
+        f"detect --model {MODEL} --input {paths['mistyped']} --threshold 0.5",
     )
     stage(
         "3/6 a trained head: positive or negative",
