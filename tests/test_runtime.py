@@ -22,3 +22,28 @@ def test_the_threads_that_paddle_sets_are_not_taken_for_the_users(given):
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     expected = f"{cores} {max(1, cores // 2)}" if given is None else f"{given} {given}"
     assert done.stdout.split("\n")[-2] == expected
+
+
+_HOLES = """
+from paddle_electra.runtime import give_back_memory, share_one_heap
+
+def resident():
+    with open("/proc/self/statm") as handle:
+        return int(handle.read().split()[1]) * 4096
+
+share_one_heap()
+blocks = [bytearray(60_000) for _ in range(2000)]
+kept = blocks[::50]
+del blocks
+before = resident()
+give_back_memory()
+print(before - resident(), len(kept))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
+def test_holes_in_the_heap_are_given_back():
+    done = subprocess.run(
+        [sys.executable, "-c", _HOLES], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout.split()[0]) > 80_000_000

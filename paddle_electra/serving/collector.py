@@ -6,6 +6,10 @@ import threading
 import time
 import weakref
 
+from ..runtime import give_back_memory
+
+_SECONDS_BETWEEN = 5  # giving memory back
+
 
 class Busy(Exception):
     """The queue is full, a request waited too long, or the server is being stopped."""
@@ -99,6 +103,7 @@ class Collector:
             return True
 
     def _work(self):
+        given_back = time.monotonic()
         while batch := self._next():
             self._answer(batch)
             with self._changed:
@@ -106,6 +111,10 @@ class Collector:
                 self._companions, self._ended = len(batch), time.monotonic()
             for job in batch:
                 job.done.set()
+            del batch, job  # not kept until the next
+            if self._ended - given_back > _SECONDS_BETWEEN:
+                give_back_memory()
+                given_back = self._ended
 
     def _next(self):
         """The jobs of the next batch; none when closed."""
