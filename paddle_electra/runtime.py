@@ -95,15 +95,16 @@ def give_back_memory():
 
     Large requests leave holes in the heap, which add up: a server grew by a tenth.
     """
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    _call_glibc("malloc_trim", 0)
 
 
 def _set_malloc(parameter, value):
-    """glibc's ``mallopt``; nothing elsewhere."""
+    _call_glibc("mallopt", parameter, value)
+
+
+def _call_glibc(name, *numbers):
+    """Call a function of glibc's malloc; nothing elsewhere."""
     if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(parameter, value)
+        function = getattr(ctypes.CDLL(None), name, None)
+        if function is not None:
+            function(*numbers)

@@ -118,9 +118,8 @@ def publish(run_folder, checkpoint, head, corpora, output, reviews):
     step, settings = checkpoint[0], read_json(run_folder / PRETRAINING_SETTINGS)["options"]
     log = [entry for entry in read_log(run_folder / LOG) if entry["step"] <= step]
     with atomic_directory(output) as folder:
-        native.write_checkpoint(folder, cast(load(checkpoint[1]), "float16"))
-        (folder / native.HEADS / "seq-cls").mkdir(parents=True)
-        native.write_checkpoint(folder / native.HEADS / "seq-cls", cast(load(head), "float16"))
+        pretrained, trained = (cast(load(path), "float16") for path in (checkpoint[1], head))
+        native.write_checkpoint(folder, pretrained, [trained])
         lines = (json.dumps(entry, ensure_ascii=False) for entry in log)
         (folder / LOG).write_text("".join(f"{line}\n" for line in lines), "utf-8")
         text = card(folder, step, settings, log, corpora, read_json(head / "results.json"), reviews)

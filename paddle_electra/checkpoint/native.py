@@ -128,8 +128,16 @@ def save(directory, config, vocab_file, discriminator, generator=None, task=None
         write_into(folder, config, vocab_file, discriminator, generator, task)
 
 
-def write_checkpoint(folder, checkpoint):
-    """Write the files of a `Checkpoint` of any format into an existing folder."""
+def write_checkpoint(folder, checkpoint, heads=()):
+    """Write the files of a `Checkpoint` of any format into an existing folder.
+
+    Args:
+        heads: `Checkpoint`s of trained heads, to lie beside it; see `heads_beside`.
+    """
+    for head in heads:
+        target = folder / HEADS / head.task["kind"]
+        target.mkdir(parents=True)
+        write_checkpoint(target, head)
     write_files(
         folder,
         checkpoint.config,

@@ -134,11 +134,7 @@ def _check_head(trained, checkpoint):
 def _write_module(folder, checkpoint, heads, about):
     """All files of a module into an existing folder."""
     (folder / ASSETS).mkdir()
-    native.write_checkpoint(folder / ASSETS, checkpoint)
-    for trained in heads:
-        target = folder / ASSETS / native.HEADS / trained.task["kind"]
-        target.mkdir(parents=True)
-        native.write_checkpoint(target, trained)
+    native.write_checkpoint(folder / ASSETS, checkpoint, heads)
     copy_runtime(folder / RUNTIME)
     texts = rendering.render(about, rendering.Contents.of(checkpoint, heads))
     for file, text in texts.items():
