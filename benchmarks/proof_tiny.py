@@ -27,6 +27,7 @@ from proof_tiny_data import sources  # noqa: E402
 from proof_tiny_jobs import Place, Queue, plan  # noqa: E402
 from proof_tiny_table import write_table  # noqa: E402
 from proof_tiny_tasks import ARMS, DEFAULTS, PROOFS, RECIPES, settle  # noqa: E402
+from record import exit_code  # noqa: E402
 from six_tasks import only_one  # noqa: E402
 
 from paddle_electra.checkpoint.shipped import folder_of as shipped_folder  # noqa: E402
@@ -188,14 +189,7 @@ def main(words=None):
     """The exit code: 0, 1 for failed jobs, 2 for what a user can mend, 130 when interrupted."""
     os.environ["OMP_NUM_THREADS"] = "1"  # of every job
     words = list(sys.argv[1:] if words is None else words)
-    try:
-        return work(parse(words), words)
-    except InputError as error:
-        print(f"proof_tiny: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("proof_tiny: interrupted; the same command continues", file=sys.stderr)
-        return 130
+    return exit_code("proof_tiny", lambda: work(parse(words), words))
 
 
 if __name__ == "__main__":

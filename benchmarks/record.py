@@ -25,6 +25,25 @@ def user_environment(*also):
     return {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
 
 
+def exit_code(name, work):
+    """Run a benchmark that continues: 2 for what a user can mend, 130 when interrupted.
+
+    Args:
+        name: how it calls itself on standard error.
+        work: function that returns the exit code.
+    """
+    from paddle_electra.errors import InputError
+
+    try:
+        return work()
+    except InputError as error:
+        print(f"{name}: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command continues", file=sys.stderr)
+        return 130
+
+
 def processor():
     """The processor's name and the number of cores this process may use."""
     name = platform.processor() or platform.machine()

@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from record import exit_code  # noqa: E402
 from six_tasks_figure import published  # noqa: E402
 from six_tasks_jobs import Job, Runner, visible_gpus  # noqa: E402
 from six_tasks_table import JSON, make_tables  # noqa: E402
@@ -276,14 +277,8 @@ def _tell(what, lines):
 
 def main(words=None):
     """The exit code: 0, 1 for failed jobs, 2 for what a user can mend, 130 when interrupted."""
-    try:
-        return work(parse(list(sys.argv[1:] if words is None else words)))
-    except InputError as error:
-        print(f"six_tasks: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("six_tasks: interrupted; the same command continues", file=sys.stderr)
-        return 130
+    words = list(sys.argv[1:] if words is None else words)
+    return exit_code("six_tasks", lambda: work(parse(words)))
 
 
 if __name__ == "__main__":
