@@ -13,10 +13,13 @@ from typing import NamedTuple
 from record import user_environment
 from speed_pretraining_worker import die_with_parent
 
+from paddle_electra.runtime import fast_products
+
 WORKER = Path(__file__).with_name("speed_pretraining_worker.py")
 PATIENCE = 900  # seconds for a start or an answer
 
-SAME = {"MKL_DEBUG_CPU_TYPE": "5"}  # and OMP_NUM_THREADS
+MKL = fast_products(Path("/proc/cpuinfo").read_text("utf-8", "replace"))
+SAME = {"MKL_DEBUG_CPU_TYPE": MKL} if MKL else {}  # and OMP_NUM_THREADS
 # What `paddle_electra.runtime` tells glibc from inside the process, as environment variables.
 KEPT = {
     "MALLOC_MMAP_MAX_": "0",

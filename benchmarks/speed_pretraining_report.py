@@ -4,6 +4,7 @@ import statistics
 from importlib import metadata
 
 from record import header
+from speed_pretraining_contestants import MKL
 
 RIVALS = ("PaddleNLP", "PyTorch")
 WANTED = {"PaddleNLP": 2.0, "PyTorch": 1.0}  # times the rival's real tokens/s
@@ -80,7 +81,8 @@ def _settings(arguments, everyone):
         f"all on the same examples with the same masks. An update: masking and padding on the "
         f"host, generator, sampling, discriminator, backward passes, clipping, AdamW; dropout "
         f"0.1. Environment of all: OMP_NUM_THREADS 2 (1 in each of two processes), "
-        f"MKL_DEBUG_CPU_TYPE 5; no other variables of OpenMP, MKL, malloc or Paddle.\n\n"
+        f"MKL_DEBUG_CPU_TYPE {MKL or 'not set'}; no other variables of OpenMP, MKL, malloc or "
+        f"Paddle.\n\n"
         "PaddleNLP: `ElectraForTotalPretraining`, `ElectraPretrainingCriterion` and the loop of "
         "its own script, with a generator of our size. PyTorch: transformers' `ElectraForMaskedLM` "
         "and `ElectraForPreTraining` with shared embeddings, the generator's head at the masked "

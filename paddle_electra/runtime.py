@@ -2,29 +2,44 @@
 
 import ctypes
 import os
+import re
 import sys
 import warnings
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # names and numbers of glibc's malloc.h
 
 
-def _is_amd():
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as handle:
-            return "AuthenticAMD" in handle.read(4096)
-    except OSError:
-        return False
+_AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}  # what MKL's kernels use
+
+
+def fast_products(processor):
+    """The ``MKL_DEBUG_CPU_TYPE`` that is fastest on a processor of AMD's; None on others.
+
+    The MKL inside paddle's CPU wheel picks a slow code path on processors that are not Intel's.
+    "5" picks AVX2 and doubles or trebles the speed of matrix products; "7" picks AVX-512 and, where
+    the processor has it, doubles it again.
+
+    Args:
+        processor: text of ``/proc/cpuinfo``.
+    """
+    if "AuthenticAMD" not in processor:
+        return None
+    flags = re.search(r"^flags\s*:(.*)$", processor, re.MULTILINE)
+    return "7" if flags and set(flags[1].split()) >= _AVX512 else "5"
 
 
 def use_fast_products():
-    """Take the fast path of paddle's MKL on AMD processors, unless the user chose one.
+    """Set what `fast_products` says, unless the user chose a path.
 
-    The MKL inside paddle's CPU wheel picks a slow code path on processors that are not Intel's;
-    ``MKL_DEBUG_CPU_TYPE=5`` picks AVX2 and doubles or trebles the speed of matrix products.  MKL
-    reads it at its first product, so this does nothing afterwards.
+    MKL reads it at its first product, so this does nothing afterwards.
     """
-    if _is_amd():
-        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as handle:
+            fast = fast_products(handle.read(8192))
+    except OSError:
+        return
+    if fast:
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", fast)
 
 
 _share = 1  # of how many processes that divide the cores this is one

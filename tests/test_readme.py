@@ -63,6 +63,7 @@ class Place:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HUB_HOME": str(folder / "hub"),
             "PIP_NO_INDEX": "1",
+            "PIP_DRY_RUN": "1",  # `hub install` calls pip; other tests run from this environment
             "PYTHONWARNINGS": "ignore",
             "ELECTRA_SERVING_HOST": "127.0.0.1",
         }
@@ -172,7 +173,7 @@ def place(tmp_path_factory):
     ],
 )
 def test_a_block_runs_and_prints_what_is_shown(block, place, monkeypatch):
-    for name in ("HUB_HOME", "PIP_NO_INDEX", "PYTHONWARNINGS"):
+    for name in ("HUB_HOME", "PIP_NO_INDEX", "PIP_DRY_RUN", "PYTHONWARNINGS"):
         monkeypatch.setenv(name, place.environment[name])
     monkeypatch.chdir(place.folder)
     printed = place.run(block)

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from paddle_electra.runtime import fast_products
+
 SCRIPT = """
 import paddle
 from paddle_electra.runtime import default_threads, share_cores
@@ -47,3 +49,21 @@ def test_holes_in_the_heap_are_given_back():
         [sys.executable, "-c", _HOLES], capture_output=True, text=True, check=True
     )
     assert int(done.stdout.split()[0]) > 80_000_000
+
+
+ZEN2 = "avx avx2"
+ZEN5 = f"{ZEN2} avx512f avx512dq avx512cd avx512bw avx512vl avx512_bf16"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "expected"),
+    [
+        ("AuthenticAMD", ZEN2, "5"),
+        ("AuthenticAMD", ZEN5, "7"),
+        ("AuthenticAMD", ZEN5.replace("avx512vl", ""), "5"),
+        ("GenuineIntel", ZEN5, None),
+    ],
+)
+def test_products_take_the_widest_path_that_the_processor_has(vendor, flags, expected):
+    text = f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fpu {flags}\nbugs\t\t: none\n"
+    assert fast_products(text) == expected
