@@ -15,6 +15,7 @@ beside the weights.
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import shlex
@@ -46,8 +47,11 @@ LONG = (
     "oiwiki_zh.txt",
     "pingcap_docs_cn.txt",
 )
+# So small a model learns more from pretraining without dropout; fine-tuning wants it.
+DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
 HEAD = (
-    "--task custom --kind seq-cls --max-seq-length 128 --num-train-epochs 6 --keep best --seed 42"
+    "--task custom --kind seq-cls --max-seq-length 128 --num-train-epochs 6 --keep best --seed 42 "
+    f"--model-hparam-overrides {shlex.quote(json.dumps(DROPOUT))}"
 )
 TOLERANCE = 2e-3  # relative, of a mean loss: two math libraries round differently
 
@@ -61,9 +65,10 @@ def run(words, **environment):
 
 
 def electra(text, *paths):
-    """Run a command of paddle-electra; ``{}`` in it stand for the paths."""
-    words = text.format(*(shlex.quote(str(path)) for path in paths))
-    run([sys.executable, "-m", "paddle_electra", *shlex.split(words)])
+    """Run a command of paddle-electra; the words ``{}`` in it stand for the paths."""
+    left = iter(paths)
+    words = [str(next(left)) if word == "{}" else word for word in shlex.split(text)]
+    run([sys.executable, "-m", "paddle_electra", *words])
 
 
 def build(corpora, work):
@@ -74,7 +79,7 @@ def build(corpora, work):
     build = "data build --vocab {} --output {} --max-seq-length"
     electra(f"{build} 128 --input {{}}", vocab, short, corpora)
     inputs = [corpora / name for name in LONG]
-    electra(f"{build} 512 --input {' '.join(['{}'] * len(inputs))}", vocab, long, *inputs)
+    electra(f"{build} 512 --input" + " {}" * len(inputs), vocab, long, *inputs)
     return short, long
 
 
@@ -110,7 +115,13 @@ def train_head(model, output):
     if not (output / "results.json").is_file():
         sample = ASSETS / "sample" / "sentiment"
         paths = model, output, sample / "train.tsv", sample / "dev.tsv"
-        electra(f"finetune {HEAD} --model {{}} --output {{}} --train {{}} --dev {{}}", *paths)
+        electra("finetune --model {} --output {} --train {} --dev {} " + HEAD, *paths)
+
+
+def _read(path):
+    """A checkpoint whose configuration has the dropout of fine-tuning."""
+    found = load(path)
+    return found._replace(config=dataclasses.replace(found.config, **DROPOUT))
 
 
 def publish(run_folder, checkpoint, head, corpora, output, reviews):
@@ -118,7 +129,7 @@ def publish(run_folder, checkpoint, head, corpora, output, reviews):
     step, settings = checkpoint[0], read_json(run_folder / PRETRAINING_SETTINGS)["options"]
     log = [entry for entry in read_log(run_folder / LOG) if entry["step"] <= step]
     with atomic_directory(output) as folder:
-        pretrained, trained = (cast(load(path), "float16") for path in (checkpoint[1], head))
+        pretrained, trained = (cast(_read(path), "float16") for path in (checkpoint[1], head))
         native.write_checkpoint(folder, pretrained, [trained])
         lines = (json.dumps(entry, ensure_ascii=False) for entry in log)
         (folder / LOG).write_text("".join(f"{line}\n" for line in lines), "utf-8")
