@@ -18,11 +18,13 @@ ABOUT, ONNX = "export.json", "model.onnx"
 OPSET = 17
 _GRAPH = "model"
 _BEAM = ("starts", "start_scores", "ends", "end_scores", "answerable")
-# paddle2onnx ends the whole process where it cannot go on.
-_CONVERTER = (
-    "import sys, paddle2onnx\n"
-    "paddle2onnx.export(*sys.argv[1:4], opset_version=int(sys.argv[4]), verbose=False)\n"
-)
+# paddle2onnx ends the whole process where it cannot go on.  Its default way to fold constants has
+# pip install what it lacks, and with it another numpy, into the user's environment.
+_CONVERTER = """
+import sys, paddle2onnx
+options = {"opset_version": int(sys.argv[4]), "optimize_tool": "None", "verbose": False}
+paddle2onnx.export(*sys.argv[1:4], **options)
+"""
 
 
 def run(options):

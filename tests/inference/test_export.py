@@ -101,6 +101,17 @@ def test_onnx_of_heads_gives_the_same(tmp_path, kind, settings):
             np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
+def test_onnx_leaves_the_environment_alone(tmp_path, monkeypatch):
+    """The package by which paddle2onnx folds constants has pip install what it lacks."""
+    (tmp_path / "site" / "polygraphy").mkdir(parents=True)
+    (tmp_path / "site" / "polygraphy" / "__init__.py").write_text("open('imported', 'w')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.chdir(tmp_path)
+    run_onnx(make_checkpoint(tmp_path / "model"), tmp_path / "out", "encoder")
+    assert not (tmp_path / "imported").exists()
+
+
 def run_onnx(folder, out, name):
     """[(arrays, outputs of ONNX Runtime)]; skips where it is not installed."""
     pytest.importorskip("paddle2onnx", reason="install the extra `onnx`")
