@@ -82,6 +82,7 @@ def prepare_environment():
     use_fast_products()
     # Paddle says so at every import; it matters only to people who compile operators.
     warnings.filterwarnings("ignore", message="No ccache found")
+    os.environ.setdefault("GLOG_minloglevel", "2")  # paddle's C++ tells of its inner workings
     _keep_freed_memory()
 
 
