@@ -38,8 +38,9 @@ class Conflict(NamedTuple):
 
     @property
     def cure(self):
-        """The command that puts it right."""
-        return f"pip install '{self.package}{self.allowed}'"
+        """The command that puts it right, with the rows that hold only then."""
+        rows = [self, *(row for row in CONFLICTS if row.beside == self.package + self.allowed)]
+        return "pip install " + " ".join(f"'{row.package}{row.allowed}'" for row in rows)
 
 
 _NLP, _HUB, _GRADIO = "paddlenlp<3", "paddlehub<3", "gradio<5.2"
@@ -68,10 +69,17 @@ CONFLICTS = (
     Conflict("datasets", "<3", _NLP, "`import paddlenlp` fails", "paddlenlp"),
     Conflict("pandas", "<3", _NLP, "`import paddlenlp` fails", "paddlenlp"),
     Conflict("setuptools", "<81", _HUB, "packages that want its pkg_resources fail", serious=False),
-    Conflict("opencv-python", "<5", _HUB, "it is built against numpy 2", "paddlehub"),
+    Conflict("opencv-python", "<4.12", _HUB, "it wants numpy 2", "paddlehub"),
     Conflict("matplotlib", "<3.10", _HUB, "it is built against numpy 2", "paddlehub"),
     Conflict("flask", "<3", _HUB, "`hub serving` does not start"),
     Conflict("werkzeug", "<3", _HUB, "`hub serving` does not start"),
+    Conflict(
+        "gradio",
+        "<5.2",
+        _HUB,
+        "it wants a newer huggingface_hub than PaddleNLP goes with",
+        serious=False,
+    ),
     Conflict("fastapi", "<0.116", _GRADIO, _PAGE, serious=False),
     Conflict("starlette", "<0.42", _GRADIO, _PAGE, serious=False),
     Conflict("pydantic", "<2.11", _GRADIO, _PAGE, serious=False),

@@ -2,19 +2,32 @@
 
 import importlib.metadata
 import re
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from . import imports, known_conflicts
 from .findings import ERROR, OK, SKIPPED, WARNING, Finding, one_line
-from .known_conflicts import within
+from .known_conflicts import CONFLICTS, within
 
 OURS = "paddle-electra"
 PADDLES = ("paddlepaddle", "paddlepaddle-gpu")
 _OTHERS = (*PADDLES, "paddlehub", "paddlenlp", "visualdl", "scipy", "gradio", "packaging", "pip")
+# Whose requirements are looked at beside a PaddleHub: also what pip brings along with it.
+_STACK = (*_OTHERS, "gradio-client", "paddle2onnx", "onnx", "tokenizers", "flask-babel")
+_BROUGHT_BY = {"gradio-client": "gradio"}
 _ALL_PINNED = "pip install -c constraints.txt -e '.[cpu,hub]' in the repository's folder"
 _GPU_WHEEL = "for a GPU the paddlepaddle-gpu wheel that Paddle's installation guide names"
+
+
+class Unmet(NamedTuple):
+    """A requirement of an installed package, and the version there is: None where missing."""
+
+    package: str
+    version: str
+    requirement: Requirement
+    found: str | None
 
 
 def find_requirements():
@@ -42,7 +55,30 @@ def _version(name):
         return f"unreadable ({type(error).__name__})"
 
 
-def check(versions, requirements, python, python_range, trials):
+def find_unmet():
+    """Every `Unmet` of the packages around PaddleHub; empty without it and PaddleNLP."""
+    if not (_version("paddlehub") or _version("paddlenlp")):
+        return []
+    names = map(canonicalize_name, (*_STACK, *known_conflicts.packages()))
+    return [
+        Unmet(name, _version(name), each, found)
+        for name in sorted(set(names))
+        for each in _requires(name)
+        for found in [_version(each.name)]
+        if found is None or not within(found, each.specifier)
+    ]
+
+
+def _requires(name):
+    """What an installed package requires here, without extras; nothing where it cannot be read."""
+    try:
+        wanted = [Requirement(line) for line in importlib.metadata.requires(name) or []]
+        return [each for each in wanted if not each.marker or each.marker.evaluate({"extra": ""})]
+    except Exception:  # not installed, or half
+        return []
+
+
+def check(versions, requirements, python, python_range, trials, unmet=()):
     """Findings about Python and packages.
 
     Args:
@@ -50,6 +86,7 @@ def check(versions, requirements, python, python_range, trials):
         requirements, python_range: see `find_requirements`.
         python: version of Python.
         trials: {name: `imports.Trial`}; empty where none were made.
+        unmet: see `find_unmet`.
     """
     violated = known_conflicts.conflicts(versions, python)
     names = {canonicalize_name(row.package) for row in violated}
@@ -58,6 +95,7 @@ def check(versions, requirements, python, python_range, trials):
         check_paddle(versions),
         *check_requirements(versions, requirements, names),
         *_check_conflicts(versions, violated, trials),
+        *check_unmet(unmet, names),
         *check_imports(versions, trials),
     ]
 
@@ -131,6 +169,47 @@ def _describe(row, versions, trials):
     return Finding(ERROR if row.serious else WARNING, "conflict", what, row.cure)
 
 
+def check_unmet(unmet, known=()):
+    """A warning for each package with requirements that are not met.
+
+    Args:
+        known: names that another check has already found wrong; their cure is told there.
+    """
+    found = {}
+    for each in unmet:
+        wanted = canonicalize_name(each.requirement.name)
+        if not {_BROUGHT_BY.get(each.package, each.package), wanted} & set(known):
+            found.setdefault(f"{each.package} {each.version}", []).append(each)
+    return [_describe_unmet(named, rows) for named, rows in found.items()]
+
+
+def _describe_unmet(named, rows):
+    wants = [
+        f"{_plain(row.requirement)} ({f'here is {row.found}' if row.found else 'not installed'})"
+        for row in rows
+    ]
+    cures = [_within_known(row.requirement) for row in rows]
+    cure = _ALL_PINNED if None in cures else "pip install " + " ".join(f"'{c}'" for c in cures)
+    return Finding(WARNING, "requires", one_line(f"{named} wants {', '.join(wants)}"), cure)
+
+
+def _plain(requirement):
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}{requirement.specifier}"
+
+
+def _within_known(requirement):
+    """A requirement that keeps to the table of conflicts too; None where it goes against it."""
+    name = canonicalize_name(requirement.name)
+    allowed = [row.allowed for row in CONFLICTS if canonicalize_name(row.package) == name]
+    least = [each for each in requirement.specifier if each.operator in (">=", ">", "==", "~=")]
+    if not allowed:
+        return _plain(requirement)
+    if not all(within(each.version, allowed[0]) for each in least):
+        return None
+    return _plain(requirement) + ("," if len(requirement.specifier) else "") + allowed[0]
+
+
 _NEEDED_FOR = {
     "paddle": "everything but vocabularies and shards",
     "scipy": "PaddleNLP and the scores of tagging",
@@ -163,7 +242,7 @@ def _check_import(name, trial, versions):
 def _other_cure(name, trial, versions):
     paddle = versions.get("paddlepaddle")
     if name in _USING_SCIPY and paddle and not within(paddle, ">=3.0"):
-        return known_conflicts.CONFLICTS[0].cure  # there is more than one way for it to end
+        return CONFLICTS[0].cure  # there is more than one way for it to end
     if trial.state == imports.HANGS:
         return "try once more with --import-timeout 600"
     if missing := re.search(r"No module named '(\w+)'", trial.message):

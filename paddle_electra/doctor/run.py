@@ -19,6 +19,7 @@ def run(options):
         SystemExit: 1, where there is an error among the findings.
     """
     versions, findings = examine(options)
+    together = report.cure_together(findings, versions)
     if options.json:
         about = {
             "paddle_electra": __version__,
@@ -26,9 +27,9 @@ def run(options):
             "platform": platform.platform(),
             "packages": versions,
         }
-        text = report.as_json(findings, **about)
+        text = report.as_json(findings, together, **about)
     else:
-        text = report.as_text(findings)
+        text = report.as_text(findings, together)
     # What a broken environment has in its paths and messages need not fit the terminal's encoding.
     print(text.encode("utf-8", "replace").decode("utf-8"), flush=True)
     if any(finding.level == ERROR for finding in findings):
@@ -45,7 +46,9 @@ def examine(options):
     with_hub = bool(versions["paddlehub"]) or importlib.util.find_spec("paddlehub") is not None
     python = platform.python_version()
     checks = {
-        "packages": lambda: packages.check(versions, requirements, python, python_range, trials),
+        "packages": lambda: packages.check(
+            versions, requirements, python, python_range, trials, packages.find_unmet()
+        ),
         "GPU": lambda: gpu.check(gpus, wheel, problem),
         "machine": lambda: machine.check(bool(gpus) and (wheel is None or bool(wheel.cuda))),
         "modules": lambda: modules.check(with_hub),
@@ -56,7 +59,8 @@ def examine(options):
 def _try_imports(options):
     if not options.imports:
         return {}
-    with progress_bar("imports", imports.STEPS, unit="process", leave=False) as bar:
+    # Seconds long: into a pipe or a file (`disable=None`) not even a line.
+    with progress_bar("imports", imports.STEPS, unit="process", leave=False, disable=None) as bar:
         return imports.try_all(options.import_timeout, bar.update)
 
 

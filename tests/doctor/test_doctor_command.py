@@ -35,6 +35,7 @@ def test_a_sound_machine(site):
     lines = done.stdout.splitlines()
     assert any(re.match(r"ok +import paddle +works", line) for line in lines)
     assert lines[-1].startswith("fit (")
+    assert done.stderr == ""  # no bar in a pipe
     assert all(re.match(r"(ok|warning|skipped) +|         +cure: ", line) for line in lines[:-1])
 
 
@@ -75,6 +76,17 @@ def test_conflicts_broken_imports_and_a_damaged_module(site):
         "flask": "error",
     }
     assert conflicts["flask"]["cure"] == "pip install 'flask<3'"
+    report = json.loads(site.run("--json", "--no-imports").stdout)
+    together = report["cure_together"]
+    assert together["command"] == (
+        "pip install 'protobuf>=3.20.2,<4' 'numpy<2' 'flask<3' 'paddlehub==2.4.0' "
+        "'paddlenlp==2.8.1'"
+    )
+    assert report["summary"].endswith("; cure them together, with one command")
+    *_, said, command, _, in_a_clone, summary = site.run("--no-imports").stdout.splitlines()
+    assert said.startswith("cure them together (in turn they undo each other")
+    assert [command.strip(), in_a_clone.strip()] == list(together.values())
+    assert summary == report["summary"]
     (hub,) = found["import paddlehub"]
     assert hub["what"] == "fails: TypeError: Descriptors cannot be created directly."
     assert hub["cure"] == conflicts["protobuf"]["cure"] == "pip install 'protobuf>=3.20.2,<4'"
@@ -83,6 +95,37 @@ def test_conflicts_broken_imports_and_a_damaged_module(site):
     (module,) = found["module"]
     assert module["level"] == "error"
     assert "vocab.txt" in module["what"]
+
+
+def test_requirements_that_are_not_met_beside_paddlehub(site):
+    site.paddle()
+    site.distribution("huggingface-hub", "0.25.2")
+    site.distribution("numpy", "1.26.4")
+    site.distribution(
+        "onnx",
+        "1.19.0",
+        "Requires-Dist: numpy>=1.22",
+        "Requires-Dist: ml-dtypes>=0.5",
+        "Requires-Dist: never; python_version < '3'",
+        "Requires-Dist: pillow; extra == 'reference'",
+    )
+    site.distribution("unrelated", "1.0", "Requires-Dist: numpy>=2")
+    assert "requires" not in site.findings("--no-imports")[1]
+    site.distribution("paddlehub", "2.4.0", "Requires-Dist: onnx>=1.16")
+    code, found = site.findings("--no-imports")
+    (finding,) = found["requires"]
+    assert code == 0
+    assert finding["level"] == "warning"
+    assert finding["what"] == "onnx 1.19.0 wants ml-dtypes>=0.5 (not installed)"
+    assert finding["cure"] == "pip install 'ml-dtypes>=0.5'"
+
+
+def test_pip_after_what_pip_cannot_cure(site):
+    site.distribution("paddlehub", "2.4.0")
+    site.distribution("flask", "3.1.0")
+    site.distribution("werkzeug", "3.1.0")
+    last = site.run("--no-imports").stdout.splitlines()[-1]
+    assert last.endswith("; begin with the first error, then cure the others together")
 
 
 def test_an_old_paddle_on_an_h100(site):

@@ -1,12 +1,13 @@
 """The table of conflicts, and what is said of Python and packages."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from paddle_electra.doctor import imports, known_conflicts, packages
+from paddle_electra.doctor import imports, known_conflicts, packages, report
 from paddle_electra.doctor.findings import ERROR, OK, SKIPPED, WARNING
 from paddle_electra.doctor.imports import CRASHES, FAILS, IMPORTS, Trial
 
@@ -52,10 +53,16 @@ def test_what_the_table_is_about_is_what_is_pinned():
         ("datasets", "3.0.0", "pip install 'datasets<3'"),
         ("pandas", "3.0.0", "pip install 'pandas<3'"),
         ("setuptools", "82.0.0", "pip install 'setuptools<81'"),
-        ("opencv-python", "5.0.0.93", "pip install 'opencv-python<5'"),
+        ("opencv-python", "4.12.0.88", "pip install 'opencv-python<4.12'"),
+        ("opencv-python", "5.0.0.93", "pip install 'opencv-python<4.12'"),
         ("matplotlib", "3.10.0", "pip install 'matplotlib<3.10'"),
         ("flask", "3.1.0", "pip install 'flask<3'"),
         ("werkzeug", "3.1.3", "pip install 'werkzeug<3'"),
+        (
+            "gradio",
+            "6.0.1",  # with what goes together with an older one only
+            "pip install 'gradio<5.2' 'fastapi<0.116' 'starlette<0.42' 'pydantic<2.11'",
+        ),
     ],
 )
 def test_a_package_that_hub_modules_do_not_go_with(package, version, cure):
@@ -202,6 +209,65 @@ def test_a_version_that_is_none():
     found = check({**GOOD, "numpy": "unreadable (KeyError)"})
     assert found["conflict"].level == WARNING
     assert "unreadable" in found["conflict"].what
+
+
+def test_one_command_for_all_that_pip_cures():
+    newest = dict.fromkeys(map(canonicalize_name, known_conflicts.packages()), "99")
+    versions = {**newest, **GOOD, "numpy": "2.4.6"}
+    found = packages.check(versions, [], "3.11.7", "", {})
+    command, in_a_clone = report.cure_together(found, versions)
+    assert command.startswith("pip install 'protobuf>=3.20.2,<4' 'huggingface_hub<0.26' ")
+    assert command.endswith(" 'paddlehub==2.4.0' 'paddlenlp==2.8.1'")
+    wanted = [Requirement(each) for each in shlex.split(command)[2:]]
+    assert len({each.name for each in wanted}) == len(wanted) == len(newest) + 1  # not paddle
+    for each in wanted:  # so that pip finds a set: the tested one
+        (pin,) = pins()[canonicalize_name(each.name)]
+        assert pin.operator != "==" or each.specifier.contains(pin.version), each
+    assert in_a_clone == 'pip install -c constraints.txt -e ".[cpu,hub]"'
+    gpu = {**versions, "paddlepaddle": None, "paddlepaddle-gpu": "3.3.1"}
+    assert report.cure_together(found, gpu).in_a_clone.endswith('".[gpu,hub]"')
+
+
+def test_one_cure_needs_no_other():
+    trials = {**WORKS, "paddlenlp": Trial(FAILS, "numpy.core.multiarray failed to import")}
+    versions = {**GOOD, "numpy": "2.4.6"}
+    found = packages.check(versions, [], "3.11.7", "", trials)
+    assert [each.cure for each in found if each.level == ERROR] == ["pip install 'numpy<2'"] * 2
+    assert report.cure_together(found, versions) is None
+
+
+def unmet(package, requirement, found):
+    return packages.Unmet(package, "1.0", Requirement(requirement), found)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "found", "words", "cure"),
+    [
+        ("pillow<11.0,>=8.0", "12.0", "pillow<11.0,>=8.0 (here is 12.0)", "pillow<11.0,>=8.0"),
+        ("tomlkit", None, "tomlkit (not installed)", "tomlkit"),
+        ("fsspec[http]<=2024", "2025", "fsspec[http]<=2024 (here is 2025)", "fsspec[http]<=2024"),
+        ("numpy>=1.26", "1.24.0", "numpy>=1.26 (here is 1.24.0)", "numpy>=1.26,<2"),
+        ("Werkzeug", None, "Werkzeug (not installed)", "Werkzeug<3"),
+        ("huggingface-hub>=1", "0.25.2", "huggingface-hub>=1 (here is 0.25.2)", None),
+    ],
+)
+def test_an_unmet_requirement(requirement, found, words, cure):
+    (finding,) = packages.check_unmet([unmet("datasets", requirement, found)])
+    assert finding.level == WARNING
+    assert finding.what == f"datasets 1.0 wants {words}"
+    assert finding.cure == (f"pip install '{cure}'" if cure else packages._ALL_PINNED)
+
+
+def test_unmet_requirements_are_a_line_a_package_and_told_once():
+    rows = [
+        unmet("gradio", "pillow<11", "12.0"),
+        unmet("gradio", "tomlkit==0.12.0", None),
+        unmet("gradio-client", "websockets<13", "15.0"),
+    ]
+    both, client = packages.check_unmet(rows)
+    assert both.cure == "pip install 'pillow<11' 'tomlkit==0.12.0'"
+    assert client.what.startswith("gradio-client 1.0 wants websockets<13")
+    assert packages.check_unmet(rows, {"gradio"}) == []
 
 
 def test_an_import_that_never_ends(tmp_path, monkeypatch):
