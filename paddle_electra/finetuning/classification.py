@@ -151,11 +151,17 @@ class SequenceClassification:
                 handle.write("\t".join([str(example.row), *cells, *shares]) + "\n")
 
     def describe(self):
-        """What ``task.json`` says of the fine-tuned model."""
+        """What ``task.json`` says of the fine-tuned model.
+
+        ``columns`` is there when the user named some: files to predict are likely to have them too.
+        """
+        chosen = self.task.chosen or {}
+        columns = {column: name for column, name in chosen.items() if isinstance(name, str)}
         return {
             "task": self.task.name,
             "kind": self.task.kind,
             "labels": list(self.task.labels),
             "max_seq_length": self.max_seq_length,
             "num_classes": len(self.task.labels),
+            **({"columns": columns} if columns else {}),
         }

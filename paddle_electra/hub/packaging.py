@@ -35,7 +35,8 @@ def run(options):
     )
     megabytes = archive.stat().st_size / 1e6
     print(f"module {options.name} {options.version}: {folder} and {archive} ({megabytes:.1f} MB)")
-    print(f"next: hub install {folder}")
+    # What a module needs was there to build it; without the variable pip asks an index, for long.
+    print(f"next: PIP_NO_INDEX=1 hub install {folder}")
     task = folder / ASSETS / native.TASK
     kind = f', task="{read_json(task)["kind"]}"' if task.is_file() else ""
     print(f"      python -c 'import paddlehub as hub; hub.Module(name=\"{options.name}\"{kind})'")

@@ -66,7 +66,7 @@ class TextOptions(FileOptions):
     text_column: str | None = option(
         None,
         "name of the column or key of the text, or its number from 1 in a file without a header; "
-        "none: text, text_a, sentence and the like",
+        "none: the name that fine-tuning was given, else text, text_a, sentence and the like",
     )
 
 
@@ -75,7 +75,9 @@ class PairOptions(TextOptions):
     """Of those that read texts or pairs."""
 
     text_pair_column: str | None = option(
-        None, "the same of the second text of a pair; none: text_b, sentence2 and the like"
+        None,
+        "the same of the second text of a pair; none: the name that fine-tuning was given, else "
+        "text_b, sentence2 and the like",
     )
 
 

@@ -27,6 +27,7 @@ from .commands_output import (
     vector_line,
 )
 from .masks import filled
+from .networks import task_columns
 from .predictor import Predictor
 
 ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 2048, 1 << 18  # what is in memory at a time
@@ -77,7 +78,7 @@ def run_fill_mask(options):
                 yield [number, mask, rank, one["token"], one["probability"]]
 
     header = ["id", "mask", "rank", "token", "probability"]
-    _write(options, Answering([_text_field(options)], answer, table, header), "text")
+    _write(options, Answering([_text_field(options, predictor)], answer, table, header), "text")
 
 
 def run_detect(options):
@@ -106,7 +107,7 @@ def run_detect(options):
     table = suspicious
     if options.return_prob:
         table, header = every, ["id", "start", "character", "probability"]
-    _write(options, Answering([_text_field(options)], answer, table, header), "text")
+    _write(options, Answering([_text_field(options, predictor)], answer, table, header), "text")
 
 
 def run_answer(options):
@@ -158,7 +159,10 @@ def run_embed(options):
 
 def _vectors(predictor, options):
     """Yields (rows, their vectors [rows, hidden], of each a dict of what --tokens adds)."""
-    fields = [_text_field(options), _pair_field(options)._replace(needed=False)]
+    fields = [
+        _text_field(options, predictor),
+        _pair_field(options, predictor)._replace(needed=False),
+    ]
     for rows in _chunks(options, fields, "text", "text", options.tokens):
         added = [{} for _ in rows]
         vectors = np.zeros((len(rows), predictor.config.hidden_size), np.float32)
@@ -173,9 +177,10 @@ def _vectors(predictor, options):
 
 
 def _classifying(predictor, options):
-    fields = [_text_field(options)]
+    fields, names = [_text_field(options, predictor)], ["text"]
     if predictor.kind == "pair-cls":
-        fields.append(_pair_field(options))
+        fields.append(_pair_field(options, predictor))
+        names.append("text_b")
 
     def answer(rows):
         labels, chances = predictor.predict(
@@ -185,16 +190,17 @@ def _classifying(predictor, options):
             return_prob=True,
         )
         for row, label, chance in zip(rows, labels, chances.tolist(), strict=True):
-            record = dict(zip(("text", "text_b"), row.texts, strict=False))
+            record = dict(zip(names, row.texts, strict=True))
             record["label"] = label
             if options.return_prob:
                 record["probabilities"] = dict(zip(predictor.labels, chance, strict=True))
             yield _named(row, record)
 
     def table(number, record):
-        yield [number, record["label"], *record.get("probabilities", {}).values()]
+        texts = [record[name] for name in names]
+        yield [number, *texts, record["label"], *record.get("probabilities", {}).values()]
 
-    header = ["id", "label"]
+    header = ["id", *names, "label"]
     if options.return_prob:
         header += [f"probability_{label}" for label in predictor.labels or ()]
     default = "tsv" if len(fields) > 1 else "text"
@@ -202,7 +208,7 @@ def _classifying(predictor, options):
 
 
 def _tagging(predictor, options):
-    field = _text_field(options)
+    field = _text_field(options, predictor)
     field = field._replace(names=("tokens", "words", *field.names), words=True)
 
     def answer(rows):
@@ -224,12 +230,18 @@ def _tagging(predictor, options):
     return Answering([field], answer, table, None)
 
 
-def _text_field(options):
-    return Field(_TEXTS, "--text-column", options.text_column)
+def _text_field(options, predictor):
+    known = _trained_columns(predictor).get("text_a")
+    return Field(_TEXTS, "--text-column", options.text_column, trained=known)
 
 
-def _pair_field(options):
-    return Field(_PAIRS, "--text-pair-column", options.text_pair_column)
+def _pair_field(options, predictor):
+    known = _trained_columns(predictor).get("text_b")
+    return Field(_PAIRS, "--text-pair-column", options.text_pair_column, trained=known)
+
+
+def _trained_columns(predictor):
+    return task_columns(predictor.networks.task, predictor.networks.source)
 
 
 def _texts(row):

@@ -8,6 +8,7 @@ user names them.
 import csv
 import json
 import os
+import shlex
 import stat
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..files import read_errors
 STANDARD = "-"
 _ENDINGS = {".jsonl": "jsonl", ".json": "jsonl", ".tsv": "tsv", ".csv": "csv", ".txt": "text"}
 _LONGEST_CELL = 1 << 30  # characters
+_LONGEST_NAME = 40  # characters of what may be the name of a column
 _SEPARATORS = {"tsv": "tabs", "csv": "commas"}
 _BLOCK = 1 << 20
 
@@ -28,7 +30,7 @@ class Field(NamedTuple):
 
     ``names``: what headers and JSON keys call it; ``chosen``: what the user says (a name, or a
     number from 1), with the ``flag``; ``needed``: every row must have it; ``words``: JSON may have
-    a list of words.
+    a list of words; ``trained``: what the files that the model was trained on call it, or None.
     """
 
     names: tuple
@@ -36,6 +38,7 @@ class Field(NamedTuple):
     chosen: str | None
     needed: bool = True
     words: bool = False
+    trained: str | None = None
 
     @property
     def number(self):
@@ -46,6 +49,8 @@ class Field(NamedTuple):
         """The one of ``keys`` that is this field, or None."""
         if self.chosen is not None:
             return self.chosen if self.chosen in keys else None
+        if self.trained in keys:
+            return self.trained
         by_name = {str(key).strip().lower(): key for key in reversed(keys)}
         return next((by_name[name] for name in self.names if name in by_name), None)
 
@@ -280,12 +285,27 @@ def _columns(place, cells, fields, separator):
         return [None if name is None else names.index(name) for name in found], True
     needed = sum(field.needed for field in fields)
     if needed <= len(cells) <= len(fields):
+        _say_no_header(place, names, fields)
         return [place if place < len(cells) else None for place in range(len(fields))], False
     flags = " and ".join(field.flag for field in fields[:needed])
     raise InputError(
         f"{place}: {_columns_of(cells)} separated by {separator} and no header with "
         f"{_wanted(fields)}; say with {flags} which to take (a name, or a number from 1)"
     )
+
+
+def _say_no_header(place, names, fields):
+    """A header with names that nobody knows looks like texts: say how to name them."""
+    if any(len(name) > _LONGEST_NAME for name in names):
+        return
+    shown = ", ".join(map(repr, names))
+    # Quoted for the shell where it is not just letters, which in Chinese need no quotes either.
+    flags = " ".join(
+        f"{field.flag} {name if name.isalnum() else shlex.quote(name)}"
+        for field, name in zip(fields, names, strict=False)
+    )
+    read = "was read as a text" if len(names) == 1 else "were read as texts"
+    print(f"note: {place} {shown} {read}; {flags} if it is a header", file=sys.stderr)
 
 
 def _position(place, field, cells, separator):
@@ -306,7 +326,9 @@ def _columns_of(cells):
 
 
 def _names(field):
-    return repr(field.chosen) if field.chosen else f"called {', '.join(field.names)}"
+    if field.chosen:
+        return repr(field.chosen)
+    return f"called {', '.join([*filter(None, [field.trained]), *field.names])}"
 
 
 def _wanted(fields):

@@ -180,3 +180,14 @@ def task_labels(task, source, kinds=KINDS):
     if not isinstance(labels, list) or len(labels) != task.get("num_classes", len(labels)):
         raise InputError(f"{source}: task.json: 'labels' must list one label per class")
     return labels
+
+
+def task_columns(task, source):
+    """{"text_a": its name, ...}: columns that fine-tuning was told the names of, perhaps none."""
+    columns = (task or {}).get("columns", {})
+    if not isinstance(columns, dict) or not all(isinstance(n, str) for n in columns.values()):
+        raise InputError(
+            f"{source}: task.json: 'columns' must be an object of names of columns, such as "
+            f'{{"text_a": "text"}}; mend or remove it'
+        )
+    return columns

@@ -66,8 +66,10 @@ class Operations:
 
     @property
     def labels(self):
-        """Those of the task that classifies, or None."""
-        kinds = [kind for kind in CLASSIFYING if kind in self.heads and self.kind is None]
+        """Those of the task that classifies, else of tagging, in the order of its probabilities;
+        None without a head that has some."""
+        known = (*CLASSIFYING, TOKENS)
+        kinds = [kind for kind in known if kind in self.heads and self.kind is None]
         return (self.heads[kinds[0]] if kinds else self.predictor)().labels
 
     def check(self, call):

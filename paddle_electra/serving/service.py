@@ -101,6 +101,7 @@ class Service:
             "version": self.version,
             "kind": operations.kind,
             "tasks": list(operations.tasks),
+            "labels": operations.labels,
             "engine": operations.engine,
             "process": os.getpid(),
             "uptime_seconds": round(time.time() - self._started, 1),

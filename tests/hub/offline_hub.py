@@ -53,6 +53,7 @@ def main(inputs, output):
     found["tokens"] = module.get_tokenizer().tokenize(inputs["texts"][0])
     classifier = hub.Module(name=name, task="seq-cls")
     found["labels"] = classifier.predict(texts)
+    found["label_map"] = list(classifier.label_map.items())
     found["probabilities"] = classifier.predict(texts, batch_size=2, return_prob=True)
     mapped = hub.Module(name=name, task="sequence_classification", label_map={0: "差", 1: "好"})
     found["mapped"] = mapped.predict(texts)

@@ -43,6 +43,7 @@ def test_classification_equals_the_predictor(found, expected):
     assert found["from_directory"] == expected["tuned"][0]
     assert_same(found["probabilities"], expected["tuned"])
     assert_same(found["from_archive"], expected["tuned"])
+    assert found["label_map"] == [[0, "bad"], [1, "good"]]  # in the order of the probabilities
     assert_same(found["loaded"], expected["other"])
     assert found["mapped"] == [{"bad": "差", "good": "好"}[x] for x in expected["tuned"][0]]
 

@@ -272,6 +272,8 @@ def test_health(served):
     assert answer["results"][OTHER] == {"name": OTHER, "version": "0.1.0"}
     found = answer["results"][NAME]
     assert (found["name"], found["kind"], found["version"]) == (NAME, "seq-cls", "1.0.0")
+    assert found["labels"] == ["bad", "good"]
+    assert answer["results"][BARE_NAME]["labels"] is None
     assert found["limits"]["max_items"] == 50
     assert found["engine"] in ("static", "eager")
     assert answer["results"][BARE_NAME]["tasks"] == ["embedding", "fill-mask", "detect"]

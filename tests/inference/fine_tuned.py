@@ -37,12 +37,13 @@ def make_fine_tuned(folder, **task):
     return folder
 
 
-def make_tagger(folder):
+def make_tagger(folder, **more):
     return make_fine_tuned(
         folder,
         **{"task": "custom", "kind": "token-cls", "max_seq_length": 24},
         labels=TAGS,
         num_classes=len(TAGS),
+        **more,
     )
 
 

@@ -12,11 +12,15 @@ from fine_tuned import READING, make_fine_tuned, make_tagger
 from tiny_checkpoint import TEXTS, make_checkpoint
 
 from paddle_electra import cli
+from paddle_electra.config import from_dict
+from paddle_electra.finetuning.options import FinetuneOptions
+from paddle_electra.finetuning.run import run as finetune
 from paddle_electra.inference import commands
 from paddle_electra.inference.masks import filled
 from paddle_electra.inference.predictor import Predictor
 
 LABELS = ["bad", "fair", "good"]
+NAMED = {"text_a": "问题", "text_b": "Other", "label": "类别"}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +32,11 @@ def models(tmp_path_factory):
         "pretrained": make_checkpoint(root / "pretrained", generator=True),
         "labels": make_checkpoint(root / "labels", LABELS),
         "pairs": make_fine_tuned(root / "pairs", **pair, labels=["0", "1"], num_classes=2),
+        "named pairs": make_fine_tuned(
+            root / "named pairs", **pair, labels=["0", "1"], num_classes=2, columns=NAMED
+        ),
         "tags": make_tagger(root / "tags"),
+        "named tags": make_tagger(root / "named tags", columns={"text_a": "问题"}),
         "reading": make_fine_tuned(root / "reading", **READING),
     }
 
@@ -90,8 +98,24 @@ def test_standard_input_and_several_files(run, models, tmp_path):
     stdin = "\ufeff{}\r\n{}".format(*TEXTS[1:3]).encode()
     out = run("predict", "labels", "--input", first, "-", "--output-format", "tsv", stdin=stdin)
     labels = Predictor.load(models["labels"]).predict(TEXTS[:3])
-    rows = [f"{number}\t{label}" for number, label in enumerate(labels, 1)]
-    assert out.splitlines() == ["id\tlabel", *rows]
+    rows = [f"{n}\t{TEXTS[n - 1]}\t{label}" for n, label in enumerate(labels, 1)]
+    assert out.splitlines() == ["id\ttext\tlabel", *rows]
+
+
+def test_a_table_of_labels_has_the_texts(run, tmp_path):
+    """Each row one line of as many cells, whatever is in the texts; it can be read again."""
+    texts = [("今天\t天气\n好", "a\r\nb"), (TEXTS[0], TEXTS[1])]
+    rows = [{"text_a": a, "text_b": b} for a, b in texts]
+    path = write(tmp_path / "pairs.jsonl", [rows[0], {"id": "q7", **rows[1]}])
+    out = run("predict", "pairs", "--input", path, "--output-format", "tsv", "--return-prob")
+    header, *lines = (line.split("\t") for line in out.removesuffix("\n").split("\n"))
+    assert header == ["id", "text", "text_b", "label", "probability_0", "probability_1"]
+    assert [line[:3] for line in lines] == [["1", "今天 天气 好", "a  b"], ["q7", *texts[1]]]
+    assert all(len(line) == len(header) for line in lines)
+    again = objects(run("predict", "pairs", "--input-format", "tsv", stdin=out.encode()))
+    assert [[one["id"], one["text"], one["text_b"], one["label"]] for one in again] == [
+        line[:4] for line in lines
+    ]
 
 
 def test_columns_by_name_or_number_and_ids(run, models, tmp_path):
@@ -106,6 +130,89 @@ def test_columns_by_name_or_number_and_ids(run, models, tmp_path):
     options = ["--input-format", "tsv", "--text-column", 3]
     found = objects(run("predict", "labels", *options, stdin=body))
     assert [one["label"] for one in found] == labels
+
+
+@pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl"])
+def test_columns_that_fine_tuning_was_told_are_found(run, models, tmp_path, ending):
+    """Before those of the usual names; an option goes first."""
+    rows = [{"text": "好", "Other": TEXTS[1], "问题": text} for text in TEXTS]
+    path = write(tmp_path / f"texts.{ending}", rows)
+    found = objects(run("predict", "named pairs", "--input", path))
+    assert [(one["text"], one["text_b"]) for one in found] == [(t, TEXTS[1]) for t in TEXTS]
+    found = objects(run("predict", "named pairs", "--input", path, "--text-column", "text"))
+    assert [one["text"] for one in found] == ["好"] * len(TEXTS)
+    path = write(tmp_path / f"one.{ending}", [{"问题": text} for text in TEXTS])
+    assert len(objects(run("embed", "named pairs", "--input", path))) == len(TEXTS)
+    assert [one["text"] for one in objects(run("predict", "named tags", "--input", path))] == TEXTS
+    _, error = run("predict", "named pairs", "--input", path, code=2)
+    assert "called Other, text_b, sentence2" in error
+
+
+def test_fine_tuning_keeps_the_names_of_columns(run, models, tmp_path, capsys):
+    """A column that was named for training needs no name for answers, even alone in its file."""
+    rows = [{"内容": text, "kind": str(n % 2)} for n, text in enumerate(TEXTS)]
+    data = write(tmp_path / "train.tsv", rows)
+    given = {"task": "custom", "kind": "seq-cls", "model": str(models["pretrained"])}
+    given |= {"train": str(data), "num_train_epochs": 1.0, "max_seq_length": 16}
+    given |= {"dev": str(data), "feature_cache": "off", "text_column": "内容"}
+    for label, columns in (
+        ("kind", {"text_a": "内容", "label": "kind"}),
+        ("2", {"text_a": "内容"}),
+    ):
+        output = tmp_path / f"by {label}"
+        finetune(
+            from_dict(FinetuneOptions, {**given, "label_column": label, "output": str(output)})
+        )
+        assert json.loads((output / "task.json").read_text("utf-8"))["columns"] == columns
+    models["trained"] = output
+    alone = write(tmp_path / "alone.tsv", [{"内容": text} for text in TEXTS])
+    assert [one["text"] for one in objects(run("predict", "trained", "--input", alone))] == TEXTS
+
+
+def test_wrong_names_of_columns_in_a_model_are_refused(run, models):
+    for columns in (["text"], {"text_a": 3}):
+        path = models["named tags"] / "task.json"
+        before = path.read_text("utf-8")
+        path.write_text(json.dumps({**json.loads(before), "columns": columns}), "utf-8")
+        _, error = run("predict", "named tags", stdin=b"a\n", code=2)
+        path.write_text(before, "utf-8")
+        assert "named tags: task.json: 'columns' must be an object of names" in error
+
+
+@pytest.mark.parametrize(
+    ("command", "model", "name", "content", "said"),
+    [
+        (
+            "predict",
+            "labels",
+            "a.tsv",
+            "内容\n好\n坏\n",
+            "'内容' was read as a text; --text-column 内容 if it",
+        ),
+        (
+            "detect",
+            "pretrained",
+            "a.csv",
+            "我 的\n好\n",
+            "'我 的' was read as a text; --text-column '我 的' if it",
+        ),
+        (
+            *("predict", "pairs", "a.tsv", "问一\t问二\n好\t坏\n"),
+            "'问一', '问二' were read as texts; --text-column 问一 --text-pair-column 问二 if it",
+        ),
+        ("predict", "labels", "a.tsv", "text\n好\n", ""),
+        ("predict", "labels", "a.txt", "内容\n好\n", ""),
+        ("predict", "labels", "a.tsv", "好" * 41 + "\n内容\n", ""),
+    ],
+)
+def test_a_first_row_that_may_be_a_header_is_told(
+    run, capsys, models, tmp_path, command, model, name, content, said
+):
+    path = tmp_path / name
+    path.write_text(content, "utf-8")
+    assert cli.main([command, "--model", str(models[model]), "--input", str(path)]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == ([f"note: {path}: line 1 {said} is a header"] if said else [])
 
 
 @pytest.mark.parametrize("ending", ["tsv", "jsonl"])

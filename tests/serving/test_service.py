@@ -2,7 +2,7 @@ import threading
 
 import numpy as np
 import pytest
-from served_models import make_service
+from served_models import TAGS, make_service
 from tiny_checkpoint import TEXTS
 
 from paddle_electra.errors import InputError
@@ -84,6 +84,17 @@ def test_answers_are_the_predictors(predictors):
         np.testing.assert_allclose(rest, tokens[row], atol=1e-6)
 
 
+def test_health_has_the_labels_in_the_order_of_the_probabilities(predictors):
+    """Also those of heads beside a pretrained model."""
+    for kind in ("seq-cls", "token-cls"):
+        heads = make_service(predictors[None], heads=[predictors[kind]])
+        for service in (make_service(predictors[kind]), heads):
+            labels = service.health()["labels"]
+            for one in service.answer({"data": TEXTS, "task": kind, "return_prob": True}):
+                best = np.argmax(one["probabilities"], -1)
+                assert np.array(labels)[best].tolist() == one["label"]
+
+
 def test_labels_of_tokens_come_without_those_around_them(predictors):
     service = make_service(predictors["token-cls"])
     (labels,) = service.answer({"data": [["天\002气\002好"]]})
@@ -97,19 +108,19 @@ def test_labels_of_tokens_come_without_those_around_them(predictors):
 
 
 @pytest.mark.parametrize(
-    ("kind", "tasks"),
+    ("kind", "tasks", "labels"),
     [
-        (None, ["embedding", "fill-mask", "detect"]),
-        ("seq-cls", ["seq-cls", "pair-cls", "embedding"]),
-        ("token-cls", ["token-cls", "tag", "embedding"]),
-        ("qa", ["qa", "embedding"]),
+        (None, ["embedding", "fill-mask", "detect"], None),
+        ("seq-cls", ["seq-cls", "pair-cls", "embedding"], ["bad", "good"]),
+        ("token-cls", ["token-cls", "tag", "embedding"], TAGS),
+        ("qa", ["qa", "embedding"], None),
     ],
 )
-def test_health_says_what_there_is(predictors, kind, tasks):
+def test_health_says_what_there_is(predictors, kind, tasks, labels):
     service = make_service(predictors[kind], name="electra", queue=7)
     health = service.health()
     assert (health["name"], health["version"]) == ("electra", "1.0.0")
-    assert (health["kind"], health["tasks"]) == (kind, tasks)
+    assert (health["kind"], health["tasks"], health["labels"]) == (kind, tasks, labels)
     assert (health["engine"], health["waiting"], health["limits"]["queue"]) == (None, 0, 7)
     service.answer({"data": [["好", "好"]], "task": tasks[0]} if kind == "qa" else {"data": ["好"]})
     with pytest.raises(InputError):
