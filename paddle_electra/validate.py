@@ -23,7 +23,9 @@ class ValidateOptions:
         positional=True,
     )
     task: str | None = option(
-        None, "task whose files a folder holds; none: the tasks whose files are there are tried"
+        None,
+        "task whose files a folder holds, itself or in a folder named after the task; none: the "
+        "tasks whose files are there are tried",
     )
 
 
@@ -164,12 +166,19 @@ def _tasks_of(folder):
 
 def _examine_task(folder, candidates):
     """Read a task's files; of several candidates the first that fits, else what is wrong."""
-    from .finetuning.tasks import get_task
+    from .finetuning.custom import CUSTOM
+    from .finetuning.tasks import TASKS, get_task
 
     problems, fitting = [], {}
     for name in candidates:
+        if name == CUSTOM:
+            raise InputError(
+                f"--task {CUSTOM}: only files of {', '.join(TASKS)} are read here; `paddle-electra "
+                f"finetune --task {CUSTOM}` reads and checks all of its files before it trains"
+            )
+        task = get_task(name)
         try:
-            fitting[name] = _read_splits(folder, get_task(name))
+            fitting[name] = _read_splits(task.folder_in(folder), task)
         except InputError as error:
             problems.append(str(error) if len(candidates) == 1 else f"{name}: {error}")
     if not fitting:

@@ -75,6 +75,19 @@ def test_task_files(made):
     assert "no file of chnsenticorp; expected train.tsv" in refused(made / "shards", "chnsenticorp")
 
 
+def test_task_files_in_the_folder_of_all_tasks(made, tmp_path):
+    """What `finetune --data` takes."""
+    shutil.copytree(made / "reviews", tmp_path / "DATA" / "chnsenticorp")
+    inside = tmp_path / "DATA" / "chnsenticorp"
+    assert examine(tmp_path / "DATA", "chnsenticorp") == examine(inside, "chnsenticorp")
+    assert "no file of lcqmc; expected train.tsv" in refused(tmp_path / "DATA", "lcqmc")
+    assert refused(made / "reviews", "custom") == (
+        "--task custom: only files of cmrc2018, drcd, xnli, lcqmc, bqcorpus, chnsenticorp are read "
+        "here; `paddle-electra finetune --task custom` reads and checks all of its files before it "
+        "trains"
+    )
+
+
 def test_a_module_as_folder_and_archive(made, tmp_path):
     line = f"module build --model {{made}}/model --name any-model --output {tmp_path}/out"
     assert call(line, made=made) == 0
@@ -135,6 +148,18 @@ def test_a_vocabulary_of_another_model(copy):
     with open(copy / "vocab.txt", "a", encoding="utf-8") as handle:
         handle.write("多\n")
     assert "it is another model's vocabulary" in refused(copy)
+
+
+def test_a_vocabulary_in_a_zip(copy, tmp_path):
+    """Messages name the zip and the file in it."""
+    with open(copy / "vocab.txt", "a", encoding="utf-8") as handle:
+        handle.write("多\n")
+    shutil.make_archive(str(tmp_path / "more"), "zip", tmp_path, "copy")
+    where = f"{tmp_path / 'more.zip'}: copy/vocab.txt: "
+    assert refused(tmp_path / "more.zip").startswith(where)
+    (copy / "vocab.txt").write_bytes(b"[PAD]\n\xb2\xee\n")
+    shutil.make_archive(str(tmp_path / "more"), "zip", tmp_path, "copy")
+    assert refused(tmp_path / "more.zip").startswith(where)
 
 
 def test_a_bad_row_and_shards_that_changed(made, tmp_path):

@@ -7,6 +7,10 @@ that a PaddleHub module, which carries the readers, does not carry it.
 import importlib
 from pathlib import Path
 
+from .names import HALVES
+
+_LEFT_BY_RUNS = ("finetuning_models", "results")
+
 
 def __getattr__(name):
     if name in ("convert", "summary"):
@@ -48,11 +52,13 @@ def load(path, configs=None):
         return _load_cached(hub_cache.resolve(str(path)), str(path))
     path = Path(path)
     if path.is_file() and path.suffix == ".zip":
-        inside, temporary = archive.unpack(path)
-        checkpoint = _load_path(inside, configs)
-        if checkpoint is None:
-            raise InputError(f"{path}: no model in this archive; {_LOOKED_FOR}")
-        return checkpoint._replace(keep=temporary, source=str(path))
+        unpacked = archive.unpack(path)
+        with unpacked.naming(archive.TO_CHANGE_FILES):
+            checkpoint = _load_path(unpacked.folder, configs)
+            if checkpoint is None:
+                others = _to_name_instead(unpacked.folder, "it")
+                raise InputError(f"{path}: no model in this archive; {_LOOKED_FOR}{others}")
+        return unpacked.rename(checkpoint)
     checkpoint = _load_path(path, configs)
     if checkpoint is not None:
         return checkpoint
@@ -72,14 +78,41 @@ _LOOKED_FOR = (
 
 
 def _to_name_instead(folder, called):
-    """The end of a message: our models and TensorFlow's prefixes in a folder, if there are any."""
-    from . import native
-
-    halves = (native.DISCRIMINATOR, native.GENERATOR)
-    found = {file.parent.name for half in halves for file in folder.glob(f"*/{half}")}
+    """The end of a message: the models and TensorFlow's prefixes in a folder, if there are any."""
+    found = {child.name for child in _folders_in(folder) if _holds_model(child)}
     found |= {file.stem for file in folder.glob("*.index")}
     names = ", ".join(sorted(found)[:12])
     return f"; there are models in {called}, name one: {names}" if found else ""
+
+
+def _folders_in(folder):
+    """The folders in a folder but those that HFL's command leaves beside the model."""
+    found = [path for path in sorted(folder.glob("*")) if path.is_dir()]
+    return [path for path in found if path.name[0] not in "._" and path.name not in _LEFT_BY_RUNS]
+
+
+def _holds_model(folder):
+    """Is there something in a folder, or in the folders of two halves in it, that is read?"""
+    from . import folders, native
+
+    files = (native.DISCRIMINATOR, native.GENERATOR, *folders.WEIGHT_FILES)
+    halves = (f"*{half}/{name}" for half in HALVES for name in folders.WEIGHT_FILES)
+    patterns = ("*.index", "checkpoints/step-*", *files, *halves)
+    return any(True for pattern in patterns for _ in folder.glob(pattern))
+
+
+def _only_model_in(path):
+    """The one folder in a folder that has the model, as archives unpack; None for none or several.
+
+    Only another archive, or what a computer hides, may lie beside it: other files say that the
+    folder is something of its own.
+    """
+    beside = (file for file in path.iterdir() if file.is_file() and file.name[0] != ".")
+    if any(file.suffix != ".zip" for file in beside):
+        return None
+    below = _folders_in(path)
+    below = [folder for folder in below if _holds_model(folder)] or below
+    return below[0] if len(below) == 1 else None
 
 
 def _load_cached(halves, name):
@@ -120,7 +153,5 @@ def _load_path(path, configs):
         return folders.load_pair(path, pair)
     if weights := folders.find_weights(path):
         return folders.load(weights)
-    below = [child for child in path.iterdir() if child.is_dir() and child.name[0] not in "._"]
-    if len(below) == 1 and not any(child.is_file() for child in path.iterdir()):
-        return _load_path(below[0], configs)  # an archive's folder in a folder
-    return None
+    below = _only_model_in(path)
+    return None if below is None else _load_path(below, configs)

@@ -1,5 +1,7 @@
 """Zip archives with a checkpoint in them, as HFL ships its models."""
 
+import contextlib
+import shlex
 import shutil
 import tempfile
 import zipfile
@@ -8,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import InputError
 from ..files import disk_errors
 from .limits import reason, shown
+from .tensors import LazyTensors
 from .zips import DAMAGE, check_name, open_zip
 
 _WANTED = (".index", ".json", ".txt", ".safetensors", ".bin", ".pdparams")
@@ -17,6 +20,8 @@ _LARGEST_SMALL = 64 << 20
 _LARGEST_RATIO = 100
 _HARMLESS = 64 << 20  # bytes that may come out whatever the ratio
 _MOST_MEMBERS = 10_000
+# Ends a message that may say to put, to call or to name a file.
+TO_CHANGE_FILES = " (to add a file or to name one, unzip the archive and name its folder instead)"
 
 
 def unpack(path):
@@ -26,13 +31,13 @@ def unpack(path):
     are refused, and so is an archive that would unpack to far more than its own size.
 
     Returns:
-        (folder that holds the files, the `tempfile.TemporaryDirectory` to keep meanwhile).
+        an `Unpacked`, to keep as long as the files are read.
     Raises:
         InputError: damaged, hostile, or without a checkpoint; names the archive and the member.
     """
     path = Path(path)
     temporary = tempfile.TemporaryDirectory(prefix="paddle-electra-")
-    folder = Path(temporary.name) / path.name  # so that messages about its files name the archive
+    folder = Path(temporary.name) / path.name
     try:
         with open_zip(path) as archive:
             members = _choose(path, archive.infolist())
@@ -48,7 +53,58 @@ def unpack(path):
     except BaseException:
         temporary.cleanup()
         raise
-    return folder, temporary
+    return Unpacked(path, folder, temporary)
+
+
+class Unpacked:
+    """The files of an archive in a temporary folder, which a user never sees.
+
+    Attributes:
+        archive: path of the archive.
+        folder: where its files are.
+        temporary: the `tempfile.TemporaryDirectory` with that folder.
+    """
+
+    def __init__(self, archive, folder, temporary):
+        self.archive, self.folder, self.temporary = archive, folder, temporary
+
+    def name(self, text):
+        """A text, or a path, with ``ZIP: MEMBER`` in place of the temporary file."""
+        text = str(text).replace(f"{self.folder}/", f"{self.archive}: ")
+        return text.replace(str(self.folder), str(self.archive))
+
+    @contextlib.contextmanager
+    def naming(self, more=""):
+        """Errors within name the archive and the path in it, and end with ``more``."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{self.name(error)}{more}") from None
+
+    def rename(self, checkpoint):
+        """A `Checkpoint` that was read here, all of whose messages name the archive."""
+        halves = (checkpoint.discriminator, checkpoint.generator)
+        halves = [half if half is None else _Named(half, self) for half in halves]
+        return checkpoint._replace(
+            discriminator=halves[0], generator=halves[1], source=str(self.archive), keep=self
+        )
+
+    def extraction(self, file):
+        """The command that takes one file out of the archive."""
+        member = file.relative_to(self.folder).as_posix()
+        return f"unzip -p {shlex.quote(str(self.archive))} {shlex.quote(member)} > {file.name}"
+
+
+class _Named(LazyTensors):
+    """Tensors of an unpacked archive."""
+
+    def __init__(self, tensors, unpacked):
+        self.tensors, self.unpacked = tensors, unpacked
+        super().__init__(tensors.specs, unpacked.name(tensors.source))
+
+    def read(self, name):
+        with self.unpacked.naming():
+            return self.tensors.read(name)
 
 
 def _extract(archive, member, target):

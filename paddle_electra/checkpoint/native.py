@@ -7,6 +7,7 @@ under ``electra.`` and the task's head.  A pretrained model may have fine-tuned 
 ``heads/KIND``.  Names are those of the layers in ``modeling``.
 """
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +39,8 @@ class Checkpoint(NamedTuple):
         format: "native", or the name of another format.
         left: names of the file's tensors that are no part of the model, such as optimizer slots.
         notes: what a user should know of how it was read.
-        keep: what must live as long as the files are read, such as a temporary folder.
+        keep: the `archive.Unpacked` that the files are in, to live as long as they are read, or
+            None.
     """
 
     config: ElectraConfig
@@ -60,6 +62,26 @@ class Checkpoint(NamedTuple):
                 f"half that is fine-tuned and served"
             )
         return self.discriminator
+
+    def naming(self):
+        """Within, errors about a file of an archive name the archive: for the vocabulary, mostly.
+
+        Those of the tensors do so by themselves.
+        """
+        return contextlib.nullcontext() if self.keep is None else self.keep.naming()
+
+    @property
+    def vocab_name(self):
+        """What messages call the vocabulary: its path, of an archive ``ZIP: MEMBER``."""
+        return str(self.vocab_file) if self.keep is None else self.keep.name(self.vocab_file)
+
+    @property
+    def vocab_option(self):
+        """What to give as ``--vocab`` for this model's vocabulary."""
+        if self.keep is None:
+            return str(self.vocab_file)
+        name = self.vocab_file.name
+        return f"{name}, taken out by `{self.keep.extraction(self.vocab_file)}`"
 
 
 def tensors_of(layer, masters=None):

@@ -52,8 +52,10 @@ def load(prefix, configs=None):
         tied = _WORDS.format("generator") not in bundle
         file = _WithSharedEmbeddings(bundle) if tied else bundle
         generator = _half(file, "generator", configs["generator"])._replace(file=bundle)
-    # The original looks for DATA_DIR/vocab.txt too, beside DATA_DIR/models/NAME.
-    more = [folder.absolute().parent.parent] if folder.absolute().parent.name == "models" else []
+    # The original looks for DATA_DIR/vocab.txt too, beside DATA_DIR/models/NAME; in NAME the files
+    # may lie in the folder that was in the zip.
+    above = folder.absolute().parents
+    more = [place.parent for place in above[:2] if place.name == "models"]
     return assemble(COLUMN, main, generator, [folder, *more], prefix, tied)
 
 

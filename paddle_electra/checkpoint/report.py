@@ -3,6 +3,7 @@
 import collections
 import re
 
+from .names import HALVES
 from .tensors import lazy
 
 _SLOTS = re.compile(r"/(adam_m|adam_v)$")
@@ -21,14 +22,20 @@ def summary(checkpoint, new=()):
         checkpoint: a `native.Checkpoint`.
         new: what the reader adds of its own, such as "a fresh generator".
     """
-    lines = [f"read    {checkpoint.format} checkpoint {checkpoint.source}"]
-    for half in ("discriminator", "generator"):
-        tensors = getattr(checkpoint, half)
-        if tensors is not None:
-            lines.append(f"loaded  {_describe(half, tensors, checkpoint.config)}")
+    lines = headline(checkpoint)
     lines.append(f"left    {describe_left(checkpoint.left)}")
     lines += [f"new     {text}" for text in new or ("nothing",)]
     return lines + [f"note    {text}" for text in checkpoint.notes]
+
+
+def headline(checkpoint, halves=HALVES):
+    """Lines that say what a checkpoint is, and the sizes of those of its halves."""
+    lines = [f"read    {checkpoint.format} checkpoint {checkpoint.source}"]
+    for half in halves:
+        tensors = getattr(checkpoint, half)
+        if tensors is not None:
+            lines.append(f"loaded  {_describe(half, tensors, checkpoint.config)}")
+    return lines
 
 
 def _describe(half, tensors, config):

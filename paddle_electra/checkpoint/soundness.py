@@ -36,10 +36,11 @@ def examine(checkpoint):
         for name in shapes:
             if name not in tensors and not (headless and name.startswith("head.")):
                 raise InputError(f"{checkpoint.source}: tensor {name!r} is missing")
-    tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
+    with checkpoint.naming():
+        tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
     if tokenizer.vocab_size > config.vocab_size:
         raise InputError(
-            f"{checkpoint.vocab_file}: {tokenizer.vocab_size} tokens, but the model has "
+            f"{checkpoint.vocab_name}: {tokenizer.vocab_size} tokens, but the model has "
             f"embeddings for {config.vocab_size}; it is another model's vocabulary"
         )
     lines = [line for line in summary(checkpoint) if not line.startswith("new ")]

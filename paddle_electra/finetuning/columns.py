@@ -20,8 +20,16 @@ ALIASES = {
     "text_b": ("text_b", "sentence2", "hypo", "hypothesis", "question2", "query2"),
     "label": ("label", "gold_label", "labels", "tags", "ner_tags"),
 }
+# kind -> which of these its messages leave out, since they are other kinds'
+_OF_TAGS, _OF_PAIRS = ("tokens", "words", "tags", "ner_tags"), ("sentence1", "premise")
+_UNSAID = {
+    "seq-cls": (*_OF_TAGS, *_OF_PAIRS, "question1", "query1"),
+    "pair-cls": (*_OF_TAGS, "review"),
+    "token-cls": (*_OF_PAIRS, "question1", "query1", "review"),
+}
 # What words to tag are called before all others: their text may stand beside them.
 _WORDS = ("tokens", "words")
+_SHORT = 30  # characters
 OPTIONS = {"text_a": "--text-column", "text_b": "--text-pair-column", "label": "--label-column"}
 
 
@@ -103,7 +111,7 @@ def _by_order(table, task, first, needs_labels, rows):
     known = f" out of {', '.join(task.labels)}" if task.labels else ""
     raise InputError(
         f"{path}: row 1: neither a header with the columns {', '.join(columns)} nor a row whose "
-        f"column {place + 1} is a label{known}"
+        f"column {place + 1} is a label{known}; {_as_custom(task)}"
     )
 
 
@@ -137,29 +145,47 @@ def _by_name(table, task, names, needs_labels):
             where[column] = name if is_json else names.index(name)
             shown[column] = column if task.chosen is None else name
         elif column == "label" and not needs_labels:
-            sought = chosen or " or ".join(ALIASES["label"])
+            sought = chosen or " or ".join(_usual_names(column, task))
             print(f"{table.path}: no column {sought}, so predictions and no score")
-        elif chosen is not None:
-            near = difflib.get_close_matches(chosen, map(str, names), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {_few(names)}"
-            hint += _other_separator(table, table.rows[0][1])
-            raise InputError(f"{table.path}: row 1: {what} {chosen!r} ({OPTIONS[column]}); {hint}")
         else:
             missing.append(column)
     if missing:
-        raise InputError(f"{table.path}: row 1: {what} {_missing(task, missing)}")
+        found = _few(names) + _other_separator(table, table.rows[0][1])
+        said = _missing(task, missing, [str(name) for name in names], found)
+        raise InputError(f"{table.path}: row 1: {what} {said}")
     _refuse_same(task, where)
     return Columns(where, shown, None if is_json else len(names), header=not is_json)
 
 
-def _missing(task, missing):
+def _missing(task, missing, names, found):
+    """Which columns are missing, what there is instead, and what to do; ``found`` shows ``names``.
+
+    All of them at once: who has one column of another name mostly has two.
+    """
     if task.chosen is None:
-        return ", ".join(missing)
-    column = missing[0]
-    return (
-        f"called {', '.join(ALIASES[column])}; say which is the {column.partition('_')[0]} with "
-        f"{OPTIONS[column]} (its name, or its number from 1 in a file without a header)"
-    )
+        return f"{', '.join(missing)}; there are: {found}; {_as_custom(task)}"
+    parts, near, advice = [], [], ""
+    for column in missing:
+        chosen = task.chosen[column]
+        if chosen is None:
+            parts.append(f"called {', '.join(_usual_names(column, task))} ({OPTIONS[column]})")
+            advice = "; give their names with these options, or numbers from 1 without a header"
+        else:
+            parts.append(f"{chosen!r} ({OPTIONS[column]})")
+            near += difflib.get_close_matches(chosen, names, n=1)
+    hint = f"did you mean {' and '.join(map(repr, near))}? " if near else ""
+    return f"{' and none '.join(parts)}; {hint}there are: {found}{advice}"
+
+
+def _usual_names(column, task):
+    unsaid = _UNSAID.get(task.kind, ())
+    return [name for name in ALIASES[column] if name not in unsaid]
+
+
+def _as_custom(task):
+    """What to do with a file of a task of the registry whose columns have names of their own."""
+    options = " ".join(f"{OPTIONS[column]} ..." for column in task.columns)
+    return f"other names: --task custom --kind {task.kind} {options}"
 
 
 def _by_number(table, task, width, needs_labels):
@@ -203,6 +229,11 @@ def _words_of_a_header(cells):
     """Is one of the cells a name of a column?"""
     known = {name for names in ALIASES.values() for name in names}
     return any(cell.strip().lower() in known for cell in cells)
+
+
+def short(text):
+    """A value of a file for a message: whole texts are no help there."""
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
 
 
 def _few(names):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import readers, tag_files
-from .columns import OPTIONS
+from .columns import OPTIONS, short
 from .custom_options import COLUMNS, FILES, KINDS, CustomOptions
 from .question_tables import read_task_questions
 from .tables import read_lines
@@ -160,7 +160,7 @@ def _labels(options, task, labels_of_model):
         if options.labels or not options.do_train:
             where, hint = source, ""
         raise InputError(
-            f"{where}: there is only the label {labels[0]!r}; at least two are needed{hint}"
+            f"{where}: there is only the label {short(labels[0])!r}; at least two are needed{hint}"
         )
     return labels, source
 
@@ -205,7 +205,7 @@ def _inferred(task, options):
             f"{_column_hint(task)}; name them with --labels if it is right"
         )
     counts = collections.Counter(found)
-    shown = ", ".join(f"{label} {counts[label]}" for label in labels)
+    shown = ", ".join(f"{short(label)} {counts[label]}" for label in labels)
     print(f"labels of {options.train}, and how often they occur: {shown}")
     return tuple(labels)
 
@@ -234,8 +234,8 @@ def _refuse_header(task, path, examples):
         return
     if all(example.label != first.label for example in examples[1:]):
         raise InputError(
-            f"{path}: row 1: the label {first.label!r} is in no other row; if this row is a header "
-            f"give the columns by its names, if it is data name all labels with --labels"
+            f"{path}: row 1: the label {short(first.label)!r} is in no other row; if this row is a "
+            f"header give the columns by its names, if it is data name all labels with --labels"
         )
 
 

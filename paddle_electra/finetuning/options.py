@@ -158,8 +158,8 @@ class FinetuneOptions(CustomOptions):
     answerable_weight: float = option(0.5, "Reading: weight of that in the loss.")
     do_train: bool = option(
         True,
-        "Train. Off: score --model, which must be a model fine-tuned on the task; of lengths "
-        "and for reading None then stands for what it was fine-tuned with.",
+        "Train. Off (--no-do-train): score --model, which must be a model fine-tuned on the task; "
+        "of lengths and for reading None then stands for what it was fine-tuned with.",
     )
     do_eval: bool = option(True, "Score the dev split, after each epoch and at the end.")
     do_test: bool = option(True, "Score the test split at the end.")

@@ -12,7 +12,7 @@ import json
 import sys
 
 from ..errors import InputError
-from .columns import Columns, cell_problem, find_columns
+from .columns import Columns, cell_problem, find_columns, short
 from .tables import KEYS, read_table
 
 ROWS = ("strict", "hfl")
@@ -128,7 +128,8 @@ def _example(table, number, cells, columns, task, rows, label):
     for column, place in columns.where.items():
         value, name = cells[place], columns.names[column]
         if column == "label":
-            label = checked_label(path, _label_text(path, name, value), task)
+            label = _label_text(path, name, value)
+            label = checked_label(path, label, task, _swapped(cells, columns, task))
             continue
         if not isinstance(value, str):
             raise InputError(f"{path}: {name}: expected a text, got {value!r:.40}")
@@ -136,6 +137,16 @@ def _example(table, number, cells, columns, task, rows, label):
             raise InputError(f"{path}: {name} is empty; mend the row or leave it out")
         texts[column] = value
     return Example(number, texts["text_a"], texts.get("text_b"), label)
+
+
+def _swapped(cells, columns, task):
+    """A hint for a row whose text is a label, if its label is none."""
+    for column, place in columns.where.items():
+        text = cells[place]
+        if column != "label" and isinstance(text, str) and task.label(text) in (task.labels or ()):
+            name = columns.names[column]
+            return f"; its {name} is {short(text.strip())!r}: are the columns in the wrong order?"
+    return ""
 
 
 def _label_text(path, name, value):
@@ -146,13 +157,15 @@ def _label_text(path, name, value):
     raise InputError(f"{path}: {name}: expected a label, got {value!r:.40}")
 
 
-def checked_label(path, label, task):
-    """The task's name of a label; ``path`` names file and row in messages."""
+def checked_label(path, label, task, hint=""):
+    """The task's name of a label; ``path`` names file and row in messages, ``hint`` ends them."""
     label = task.label(label)
     if not label:
         raise InputError(f"{path}: the label is empty; mend the row or leave it out")
     if task.labels is not None and label not in task.labels:
         origin = f" ({task.labels_of})" if task.labels_of else ""
-        shown = ", ".join(task.labels[:20]) + (", ..." if len(task.labels) > 20 else "")
-        raise InputError(f"{path}: label {label!r} is outside the label set {shown}{origin}")
+        shown = ", ".join(map(short, task.labels[:20])) + (", ..." if len(task.labels) > 20 else "")
+        raise InputError(
+            f"{path}: label {short(label)!r} is outside the label set {shown}{origin}{hint}"
+        )
     return label

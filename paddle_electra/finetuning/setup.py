@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import checkpoint as checkpoints
+from ..checkpoint.report import headline
 from ..errors import InputError
 from ..files import sha256
 from ..text.tokenizer import ElectraTokenizer
@@ -82,21 +83,25 @@ def prepare(options):
         )
     checkpoint = checkpoints.load(options.model)
     checkpoint.need_discriminator()
+    print("\n".join(headline(checkpoint, ("discriminator",))))
     for note in checkpoint.notes:
         print(f"note: {options.model}: {note}", file=sys.stderr)
     tasks = _tasks(options, checkpoint.task)
     checkpoint = checkpoint._replace(config=apply_model_keys(options, checkpoint.config))
     config = checkpoint.config
     options = resolve(options, config, tasks, checkpoint.task)
-    tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
+    with checkpoint.naming():
+        tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
     if tokenizer.vocab_size > config.vocab_size:
         raise InputError(
-            f"{checkpoint.vocab_file}: {tokenizer.vocab_size} tokens, but the model has embeddings "
+            f"{checkpoint.vocab_name}: {tokenizer.vocab_size} tokens, but the model has embeddings "
             f"for {config.vocab_size}; use the vocabulary it was pretrained with"
         )
-    if not options.do_train:
+    if options.do_train:
+        print(_recipe(options))
+    else:
         _check_finetuned(options, checkpoint, tasks)
-    elif checkpoint.task is not None:
+    if options.do_train and checkpoint.task is not None:
         print(
             f"note: {options.model} is fine-tuned already (on {checkpoint.task.get('task')}): its "
             f"encoder is taken, its head is not",
@@ -109,6 +114,16 @@ def prepare(options):
         # Refused before anything is written.
         count_steps(sum(len(job.splits["train"].features) for job in jobs), options)
     return setup
+
+
+def _recipe(options):
+    """A line with the settings that are most often asked for; ``settings.json`` has all."""
+    start = ", from random weights" if options.init == "random" else ""
+    return (
+        f"recipe  epochs {options.num_train_epochs:g}, rate {options.learning_rate:g}, layer decay "
+        f"{options.layerwise_lr_decay:g}, batch {options.train_batch_size}, length "
+        f"{options.max_seq_length}{start}"
+    )
 
 
 def _tasks(options, trained):
@@ -184,10 +199,7 @@ def _folder(options, task, several):
         found = "expected a folder, this is a file" if data.exists() else None
         raise InputError(f"--data {data}: {found or 'no such folder'}")
     if not several:
-        # The folder of all tasks' folders will do too.
-        inside = data / task.name
-        own = any(task.find(data, split) for split in SPLITS)
-        return inside if not own and inside.is_dir() else data
+        return task.folder_in(data)
     if not (data / task.name).is_dir():
         raise InputError(
             f"--data {data}: no folder {task.name} in it; several tasks have a folder each"

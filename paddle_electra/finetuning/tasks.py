@@ -65,6 +65,12 @@ class Task:
         candidates = (Path(folder) / name for name in self.files.get(split, ()))
         return next((path for path in candidates if path.is_file()), None)
 
+    def folder_in(self, data):
+        """Where its files are: ``data``, or the folder named after it in the one of all tasks."""
+        inside = Path(data) / self.name
+        own = any(self.find(data, split) for split in SPLITS)
+        return inside if not own and inside.is_dir() else Path(data)
+
     def read(self, path, split, rows="strict"):
         """The examples of a split's file.  Only a training or dev split must have labels.
 

@@ -47,8 +47,8 @@ class Predictor:
         config = networks.config
         if tokenizer.vocab_size > config.vocab_size:
             raise InputError(
-                f"{tokenizer.vocab_file}: {tokenizer.vocab_size} tokens, but the model has "
-                f"embeddings for {config.vocab_size}; use the vocabulary it was trained with"
+                f"{networks.checkpoint.vocab_name}: {tokenizer.vocab_size} tokens, but the model "
+                f"has embeddings for {config.vocab_size}; use the vocabulary it was trained with"
             )
         self.networks, self.config, self.tokenizer = networks, config, tokenizer
         self.labels = networks.labels
@@ -85,7 +85,8 @@ class Predictor:
         for note in checkpoint.notes:
             warnings.warn(f"{checkpoint.source}: {note}", stacklevel=2)
         config = checkpoint.config
-        tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
+        with checkpoint.naming():
+            tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
         predictor = cls(Networks(checkpoint), tokenizer, engine, precision, threads, device)
         if predictor.kind is not None:
             predictor.engine("task")  # what is wrong with the weights shows now

@@ -29,11 +29,12 @@ def read_start(options, dataset):
     """
     start = checkpoints.load(options.init_from)
     start.need_discriminator()
-    tokenizer = ElectraTokenizer(start.vocab_file, dataset.meta["do_lower_case"])
+    with start.naming():
+        tokenizer = ElectraTokenizer(start.vocab_file, dataset.meta["do_lower_case"])
     if tokenizer.fingerprint != dataset.vocab_fingerprint:
         raise InputError(
             f"{options.data}: built with another vocabulary than that of --init-from "
-            f"{options.init_from}; build shards with --vocab {start.vocab_file}"
+            f"{options.init_from}; build shards with --vocab {start.vocab_option}"
         )
     return start
 

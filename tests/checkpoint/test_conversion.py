@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -188,6 +189,82 @@ def test_a_zip_without_a_model(tmp_path):
     )
     (tmp_path / "y.zip").write_bytes(b"<html>quota exceeded</html>")
     assert "y.zip: not a readable zip archive" in refused(checkpoint.load, tmp_path / "y.zip")
+
+
+def zipped(folder, path, inside="chinese_electra_small_L-12_H-256_A-4"):
+    """The files of a folder as HFL's zips have them: in a folder of its own."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"{inside}/{file.name}")
+    return path, f"{path}: {inside}"
+
+
+def test_errors_about_a_zip_name_it_and_what_is_in_it(made, tmp_path):
+    """Nobody can put a file into the temporary folder, which is gone when the message is read."""
+    folder = shutil.copytree(made[0]["tensorflow"], tmp_path / "tf")
+    (folder / "vocab.txt").rename(tmp_path / "vocab.txt")
+    path, inside = zipped(folder, tmp_path / "novocab.zip")
+    assert refused(checkpoint.load, path) == (
+        f"{inside}: vocab.txt is missing; put the model's vocabulary there (to add a file or to "
+        f"name one, unzip the archive and name its folder instead)"
+    )
+    (tmp_path / "vocab.txt").rename(folder / "vocab.txt")
+    data = folder / "electra.data-00000-of-00001"
+    content = bytearray(data.read_bytes())
+    content[40] ^= 1
+    data.write_bytes(content)
+    path, inside = zipped(folder, tmp_path / "changed.zip")
+    said = refused(lambda name: dict(checkpoint.load(name).discriminator), path)
+    assert said.startswith(f"{inside}/{data.name}: tensor '")
+    assert said.endswith("has a wrong checksum; fetch the file again")
+    data.unlink()
+    path, inside = zipped(folder, tmp_path / "nodata.zip")
+    said = refused(lambda name: dict(checkpoint.load(name).generator), path)
+    assert said == f"{inside}/{data.name}: cannot be read (No such file or directory)"
+
+
+def test_what_messages_call_the_vocabulary_of_a_zip(made, tmp_path):
+    (tmp_path / "my models").mkdir()
+    path, inside = zipped(made[0]["tensorflow"], tmp_path / "my models" / "m.zip")
+    loaded = checkpoint.load(path)
+    assert loaded.vocab_name == f"{inside}/vocab.txt"
+    (command,) = re.findall("`(unzip .*)`", loaded.vocab_option)
+    assert loaded.vocab_option.startswith("vocab.txt, taken out by `")
+    unzip, option, archive, member, arrow, target = shlex.split(command)
+    assert (unzip, option, archive, arrow, target) == ("unzip", "-p", str(path), ">", "vocab.txt")
+    with zipfile.ZipFile(archive) as opened:
+        assert opened.read(member) == (made[0]["tensorflow"] / "vocab.txt").read_bytes()
+    loaded = checkpoint.load(made[0]["native"])
+    assert loaded.vocab_option == loaded.vocab_name == str(made[0]["native"] / "vocab.txt")
+
+
+def test_a_zip_of_several_models_names_them(made, tmp_path):
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        for name in ("native", "tensorflow"):
+            for file in made[0][name].iterdir():
+                archive.write(file, f"{name}/{file.name}")
+    said = refused(checkpoint.load, tmp_path / "two.zip")
+    assert "there are models in it, name one: native, tensorflow (to add a file or to name" in said
+
+
+@pytest.mark.parametrize("source", FORMATS)
+def test_a_folder_of_one_model_and_what_runs_leave_beside_it(made, tmp_path, source):
+    """HFL's zip unpacked with its top folder: fine-tuning writes beside that folder."""
+    above = tmp_path / "electra-small"
+    shutil.copytree(made[0][source], above / "chinese_electra_small_L-12_H-256_A-4")
+    for left in ("finetuning_models/cmrc2018_model", "results/cmrc2018_qa", "notes", ".cache"):
+        (above / left).mkdir(parents=True)
+    (above / "chinese_electra_small_L-12_H-256_A-4.zip").write_bytes(b"as it was downloaded")
+    (above / ".DS_Store").write_bytes(b"")
+    assert_same(made[1], checkpoint.load(above))
+    shutil.copytree(made[0]["native"], above / "second")
+    said = refused(checkpoint.load, above)
+    assert said.startswith(f"{above}: no model found; ")
+    name = "chinese_electra_small_L-12_H-256_A-4"
+    assert said.endswith(f"; there are models in it, name one: {name}, second")
+    shutil.rmtree(above / "second")
+    (above / "config.json").write_text("{}", "utf-8")  # a folder of something else
+    assert "no model found" in refused(checkpoint.load, above)
 
 
 def test_slots_are_left_and_said(made, tmp_path, capsys):

@@ -240,6 +240,41 @@ def test_options_that_are_refused(write, values, message):
     assert "\n" not in str(caught.value)
 
 
+def test_all_missing_columns_are_said_at_once(write):
+    """With the columns that are there, and without names of other kinds of tasks."""
+    path = write("t.tsv", [("内容", "类别"), *ROWS])
+    with pytest.raises(InputError) as caught:
+        task_of(train=path)
+    assert str(caught.value) == (
+        f"{path}: row 1: the header has no column called text_a, text, sentence, review "
+        f"(--text-column) and none called label, gold_label, labels (--label-column); there are: "
+        f"内容, 类别; give their names with these options, or numbers from 1 without a header"
+    )
+    there = "there are: 内容, 类别$"
+    with pytest.raises(InputError, match=rf"no column 'z' \(--label-column\); {there}"):
+        task_of(train=path, text_column="内容", label_column="z")
+    both = rf"no column 'x' \(--text-column\) and none 'y' \(--label-column\); {there}"
+    with pytest.raises(InputError, match=both):
+        task_of(train=path, text_column="x", label_column="y")
+    for kind, names in (
+        ("pair-cls", "text_a, text, sentence, sentence1, premise, question1, query1 (--text-c"),
+        ("token-cls", "text_a, text, sentence, tokens, words (--text-column) and none called"),
+    ):
+        with pytest.raises(InputError) as caught:
+            task_of(kind=kind, train=write("t.csv", [("内容", "类别"), *ROWS]))
+        assert f"no column called {names}" in str(caught.value)
+
+
+def test_labels_that_are_texts_are_cut_in_messages(write, capsys):
+    long = "很" * 40
+    path = write("t.tsv", [("text", "label"), ("1", long), ("0", "差")])
+    assert task_of(train=path).labels == ("差", long)
+    assert f"差 1, {'很' * 30}... 1\n" in capsys.readouterr().out
+    path = write("same.tsv", [("text", "label"), ("1", long)])
+    with pytest.raises(InputError, match=f"only the label '{'很' * 30}\\.\\.\\.'"):
+        task_of(train=path)
+
+
 def test_label_columns_that_are_none(write):
     header = ("text", "label")
     same = write("same.tsv", [header, ("好", "1"), ("坏", "1")])

@@ -14,6 +14,7 @@ from test_several import write_pairs
 from paddle_electra import checkpoint as checkpoints
 from paddle_electra.checkpoint import native, original
 from paddle_electra.cli import main
+from paddle_electra.finetuning.original_command import RunFinetuningOptions, finetune_options
 from paddle_electra.modeling.config import ElectraConfig
 from paddle_electra.modeling.electra import ElectraDiscriminator
 
@@ -78,16 +79,51 @@ def test_places_of_data_and_results(folder, pretrained, tmp_path, place, capsys)
     assert line.group() in capsys.readouterr().out
 
 
+def test_a_zip_unpacked_with_its_top_folder(folder, pretrained, tmp_path, capsys):
+    """The run lies beside that folder; the same command finds the model again."""
+    model = folder / "models" / "electra-small"
+    inside = tmp_path / "inside"
+    model.rename(inside)
+    model.mkdir()
+    inside.rename(model / "chinese_electra_small_L-12_H-256_A-4")
+    vocab = model / "chinese_electra_small_L-12_H-256_A-4" / "vocab.txt"
+    vocab.rename(folder / "vocab.txt")
+    data = folder / "finetuning_data" / "lcqmc"
+    data.mkdir(parents=True)
+    for split in ("train", "dev"):
+        write_pairs(data / f"{split}.tsv", 16, 1)
+    hparams = '{"task_names": ["lcqmc"], "max_seq_length": 32, "num_train_epochs": 1}'
+    assert call(folder, hparams) == 0
+    assert (model / "results").is_dir()
+    capsys.readouterr()
+    assert call(folder, hparams) == 0
+    assert "this run is already finished; nothing to do" in capsys.readouterr().out
+    assert main(["validate", str(model)]) == 0
+
+
 def test_classification_prints_its_line_for_every_trial(folder, pretrained, tmp_path, capsys):
     data = folder / "finetuning_data" / "lcqmc"
     data.mkdir(parents=True)
     for split, count in (("train", 64), ("dev", 16)):
         write_pairs(data / f"{split}.tsv", count, count)
-    hparams = '{"task_names": ["lcqmc"], "num_trials": 2, "max_seq_length": 32,}'
-    assert call(folder, hparams) == 0
+    trials = '"num_trials": 2, "keep_all_models": false'
+    assert call(folder, f'{{"task_names": ["lcqmc"], {trials}, "max_seq_length": 32,}}') == 0
+    run = folder / "models" / "electra-small" / "finetuning_models" / "lcqmc_model"
+    kept = [path.parent.name for path in run.glob("trial_*/discriminator.safetensors")]
+    assert kept == ["trial_2"]
     found = re.findall(r"^lcqmc: accuracy: [\d.]+ - loss: [\d.]+$", capsys.readouterr().out, re.M)
     assert len(found) == 2
     assert (folder / "results" / "lcqmc_results.txt").read_text().splitlines() == found
+
+
+def test_the_settings_in_the_repository(folder):
+    (folder / "finetuning_data" / "chnsenticorp").mkdir(parents=True)
+    (folder / "finetuning_data" / "chnsenticorp" / "train.tsv").write_text("1\t好\n", "utf-8")
+    hparams = str(TOOLS.parent / "configs" / "finetuning" / "chnsenticorp.json")
+    flags = {"data_dir": str(folder), "model_name": "electra-small", "hparams": hparams}
+    settings = finetune_options(RunFinetuningOptions(**flags))
+    assert settings.task == ("chnsenticorp",)
+    assert settings.data == str(folder / "finetuning_data" / "chnsenticorp")
 
 
 def test_vocabulary_in_the_data_folder(folder, pretrained, tmp_path):
@@ -147,6 +183,22 @@ def sample_of_readme(reference):
     readme = (reference / "docs" / "hfl-readme.md").read_text("utf-8")
     blocks = re.findall(r"```json\n(.*?)```", readme, re.DOTALL)
     return next(block for block in blocks if "task_names" in block)
+
+
+def test_the_sample_in_the_documents(folder, tmp_path):
+    page = (TOOLS.parent / "docs" / "SIX_TASKS.md").read_text("utf-8")
+    (sample,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "params_cmrc2018.json").write_text(sample, "utf-8")
+    reading_files(folder / "models" / "cmrc2018")
+    flags = {"data_dir": str(folder), "hparams": str(tmp_path / "params_cmrc2018.json")}
+    settings = finetune_options(RunFinetuningOptions(**flags, model_name="electra-small"))
+    assert (settings.max_seq_length, settings.learning_rate) == (512, 3e-4)
+
+
+@pytest.mark.reference
+def test_the_sample_in_the_documents_is_hfls(reference):
+    page = (TOOLS.parent / "docs" / "SIX_TASKS.md").read_text("utf-8")
+    assert sample_of_readme(reference) in page
 
 
 @pytest.mark.reference

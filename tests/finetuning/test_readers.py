@@ -89,6 +89,28 @@ def test_bad_files(read, content, message):
         read(content)
 
 
+def test_a_header_over_columns_in_another_order(read):
+    """The message says so, and does not print a whole review."""
+    review = "房间很干净，老板也很热情，位置非常好找，下次还会再来住的，推荐给大家，真的很不错"
+    with pytest.raises(InputError) as caught:
+        read(f"text_a\tlabel\n1\t{review}\n0\t差\n")
+    assert str(caught.value).endswith(
+        f"train.tsv: row 2: label '{review[:30]}...' is outside the label set 0, 1; its text_a is "
+        f"'1': are the columns in the wrong order?"
+    )
+    with pytest.raises(InputError, match=r"outside the label set 0, 1$"):
+        read(f"label\ttext_a\n{review}\t好\n")
+
+
+def test_other_names_of_columns_are_for_a_custom_task(read):
+    for text in ("内容\t类别\n好\t1\n", "label\t内容\n1\t好\n"):
+        with pytest.raises(InputError) as caught:
+            read(text)
+        advice = "; other names: --task custom --kind pair-cls --label-column ... --text-column ..."
+        assert str(caught.value).endswith(advice)
+    assert "no column text_a; there are: label, 内容; other names" in str(caught.value)
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_lines(tmp_path / "nothing.tsv")

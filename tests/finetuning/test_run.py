@@ -225,6 +225,24 @@ def test_models_that_are_named_by_mistake(options, capsys, tmp_path):
         run(options("other", model=options("two").output))
 
 
+def test_what_is_said_before_training(options, pretrained, capsys):
+    settings = options("out", num_train_epochs=0.1)
+    run(settings)
+    first, second, third = capsys.readouterr().out.splitlines()[:3]
+    assert first == f"read    native checkpoint {pretrained}"
+    assert second.startswith("loaded  discriminator: ")
+    assert "; 2 layers of 32, heads 2, embeddings 16, " in second
+    recipe = "recipe  epochs 0.1, rate 0.003, layer decay 1, batch 16, length 32"
+    assert third == recipe
+    run(options("again", num_train_epochs=0.1, init="random", layerwise_lr_decay=None))
+    said = capsys.readouterr().out
+    assert recipe.replace("decay 1", "decay 0.8") + ", from random weights\n" in said
+    run(options("scores", model=settings.output, do_train=False))
+    said = capsys.readouterr().out
+    assert said.startswith(f"read    native checkpoint {settings.output}\n")
+    assert "recipe" not in said
+
+
 def test_files_that_changed_are_said_without_digests(options, data):
     run(options("out", num_train_epochs=0.1))
     with open(data / "train.tsv", "a", encoding="utf-8") as handle:

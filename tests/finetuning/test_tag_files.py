@@ -236,7 +236,7 @@ def test_forms_and_order_of_labels():
         (
             "train.csv",
             "text,other\n我在,O B-ORG\n",
-            "row 1: .* say which is the label with --label-c",
+            r"row 1: .* called label, .*tags \(--label-column\); there are: text, other",
         ),
         ("train.jsonl", '{"tokens": ["我"], "tags": ["O", "O"]}', "row 1: 1 word but 2 labels"),
         ("train.jsonl", '{"tokens": [], "tags": []}', "row 1: tags is empty"),
