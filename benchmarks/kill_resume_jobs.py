@@ -246,6 +246,7 @@ def content(path):
     state = json.loads(path.read_text("utf-8"))
     state["totals"].pop("seconds_trained")
     state["sums"].pop("seconds", None)
+    state.pop("peak", None)
     return state
 
 

@@ -153,9 +153,21 @@ def _shorten(text):
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _describe_unknown(key, names):
-    near = difflib.get_close_matches(key.replace("-", "_"), list(names), n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "; --help lists what there is"
+def _describe_unknown(key, fields):
+    """What is wrong with a key, and the names that it may stand for.
+
+    One that several names end with, as ``batch_size``, is half of any of them.
+    """
+    name = key.replace("-", "_")
+    longer = [known for known in fields if known.endswith(f"_{name}")]
+    if len(longer) > 1:
+        near = difflib.get_close_matches(name, longer, n=2, cutoff=0)
+        first, second = (_flag(fields[known]) for known in fields if known in near)
+        hint = f"; did you mean {first} or {second}?"
+    elif near := difflib.get_close_matches(name, list(fields), n=1, cutoff=0.5) or longer:
+        hint = f"; did you mean {near[0]!r}?"
+    else:
+        hint = "; --help lists what there is"
     return f"hyperparameter or option {key!r}{hint}"
 
 

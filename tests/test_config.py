@@ -8,6 +8,7 @@ import pytest
 
 from paddle_electra.config import from_arguments, from_dict, option, save, to_dict
 from paddle_electra.errors import InputError
+from paddle_electra.pretraining.options import PretrainOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,7 @@ def test_none_is_given_in_words_or_as_null(text):
     [
         (["--batch-siz", "1"], "command: unknown hyperparameter or option 'batch-siz'; did you me"
          "an 'batch_size'?"),
+        (["--size"], "command: unknown hyperparameter or option 'size'; did you mean 'sizes'?"),
         (["--qqq"], "command: unknown hyperparameter or option 'qqq'; --help lists what there is"),
         (["--batch-size"], "command: --batch-size needs a value"),
         (["--batch-size", "--dry-run"], "command: --batch-size needs a value"),
@@ -151,6 +153,15 @@ def test_none_is_given_in_words_or_as_null(text):
 )  # fmt: skip
 def test_mistakes_on_the_command_line(arguments, message):
     assert refused(*arguments).startswith(message)
+
+
+def test_half_of_several_names_is_answered_with_the_options_as_typed():
+    for arguments in (["--batch-size", "32"], ["--hparams", '{"batch_size": 32}']):
+        with pytest.raises(InputError) as caught:
+            from_arguments(PretrainOptions, ["--data", "d", *arguments], "program pretrain")
+        assert "did you mean --train-batch-size or --eval-batch-size?" in str(caught.value)
+    with pytest.raises(InputError, match=r"vocab 'v.txt' is not supported: .* that of the --data"):
+        from_arguments(PretrainOptions, ["--vocab", "v.txt"], "program pretrain")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..progress import progress_bar
 from ..runtime import cores
-from ..text.corpus import expand_inputs
+from ..text.corpus import check_encodings, expand_inputs, passed_over
 from ..text.segmenters import load_segmenter, segmenter_version
 from ..text.tokenizer import ElectraTokenizer
 from . import duplicates, shard_folder, shards
@@ -38,11 +38,16 @@ def run(options):
             raise InputError(
                 f"--output {options.output} lies in the input {item}; choose another folder"
             )
-    return build_from_files(options, expand_inputs(options.input))
+    paths = expand_inputs(options.input)
+    return build_from_files(options, paths, passed_over(options.input))
 
 
-def build_from_files(options, paths):
-    """`run` with ``paths``, files of text, in the place of ``options.input``."""
+def build_from_files(options, paths, others=""):
+    """`run` with ``paths``, files of text, in the place of ``options.input``.
+
+    Args:
+        others: what the statistics say of files that were passed over.
+    """
     if options.max_seq_length < SHORTEST_EXAMPLE:
         raise InputError(f"--max-seq-length: expected at least {SHORTEST_EXAMPLE}")
     if options.processes < 0:
@@ -56,7 +61,7 @@ def build_from_files(options, paths):
     processes = options.processes or cores()
     work = functools.partial(_build_shards, folder, build, files, part, processes)
     return shard_folder.fill(
-        folder, build, options.overwrite, "data build", tokenizer, work, "built"
+        folder, build, options.overwrite, "data build", tokenizer, work, "built", others
     )
 
 
@@ -79,6 +84,7 @@ def _describe_inputs(options, paths):
             f"{', '.join(options.input)}: the corpus is empty: not a byte of text; "
             f"expected UTF-8 text, one sentence or paragraph a line"
         )
+    check_encodings(paths)
     return files
 
 
@@ -131,7 +137,8 @@ def _build_shards(folder, build, files, part, processes):
     )
     before = f", {len(records) - len(todo)} of them from before" if kept else ""
     rate = f"{built / 1e6:,.1f} MB in {seconds:,.1f} s, {built / 1e6 / seconds:.2f} MB/s"
-    print(f"{folder}: {len(records)} shards{before}; {rate}")
+    count = f"{len(records)} shard{'' if len(records) == 1 else 's'}"
+    print(f"{folder}: {count}{before}; {rate}")
 
 
 def _share_of_bytes(files, unit):

@@ -35,7 +35,11 @@ def run(options):
         with atomic_directory(output) as folder:
             _gather(parts, folder)
             write_json(folder / shards.DATASET_FILE, meta)
-        print(f"{output}: {len(meta['shards'])} shards of {len(parts)} parts")
+        count, whole = len(meta["shards"]), len(parts)
+        print(
+            f"{output}: {count} shard{'' if count == 1 else 's'} of {whole} "
+            f"part{'' if whole == 1 else 's'}"
+        )
     dataset = shards.ShardDataset(output)
     print(statistics.describe(dataset.meta))
     return dataset

@@ -15,7 +15,7 @@ class PretrainOptions:
 
     ALIASES: ClassVar = ALIASES
     NO_EFFECT: ClassVar = NO_EFFECT
-    REFUSED: ClassVar = REFUSED
+    REFUSED: ClassVar = {**REFUSED, "vocab": (None, "the vocabulary is that of the --data shards")}
 
     data: str = option(help="folder of shards made by `paddle-electra data build`")
     output: str = option(help="folder of the run; an unfinished run there is continued")

@@ -22,7 +22,7 @@ from ..training.device import choose_attention, choose_device
 from ..training.interrupts import interrupts
 from ..training.log import TrainingLog, read_log
 from ..training.parallel import join_world
-from ..training.peak import matrix_product_rate
+from ..training.peak import measure_once
 from ..training.precision import DTYPES, Precision
 from .batches import prefetch
 from .evaluation import evaluate
@@ -100,6 +100,7 @@ class Run:
         self.step = 0
         self.sums, self.totals = {}, {"tokens_seen": 0, "seconds_trained": 0.0}
         self.pending = []  # what is due at this step and not done
+        self.measured = None  # see `measure_once`
         self.trainer = self._make_trainer(start)
         self.model = self.trainer.model
         self.world.check_same(lambda: weights_digest(self.model), "the weights to begin with")
@@ -150,6 +151,7 @@ class Run:
         trainer.optimizer.load_moments(moments, folder)
         trainer.scaler.load(saved["scaler"])
         self.sums, self.totals, pending = (saved[key] for key in keys[:3])
+        self.measured = saved.get("peak")
         wanted = {EVALUATION: self.options.do_eval, PROBE: self.probe is not None}
         self.pending = [kind for kind in pending if wanted.get(kind)]
         return trainer
@@ -211,21 +213,23 @@ class Run:
         )
         self._open_output()
         self.pending = self.world.gather(self.pending)[0]
-        dtype = DTYPES[self.options.precision]
         peak = self.options.peak_tflops
-        (self.peak,) = self.world.sum([peak * 1e12 if peak else matrix_product_rate(dtype)])
+        if not peak:
+            self.measured = measure_once(self.measured, DTYPES[self.options.precision])
+        (self.peak,) = self.world.sum([peak * 1e12 if peak else self.measured["rate"]])
         bar = progress_bar("pretraining", total, self.step, disable=not self.world.is_main)
         with bar, interrupts() as self.received, contextlib.closing(self):
             if not self.resumed and self.probe is not None:
                 self.pending = [PROBE]
                 self._save()
             if not self._finish_pending(bar):
-                self._stop()
+                self._stop(bar)
             self.clock = time.monotonic()
             for batch in prefetch(self._batch, range(self.step, total)):
                 if not self._one_step(batch, bar):
-                    self._stop()
-        self._say(f"finished {total:,} steps; the model is in {self.output} (newest checkpoint)")
+                    self._stop(bar)
+        steps = f"{total:,} step{'' if total == 1 else 's'}"
+        self._say(f"finished {steps}; the model is in {self.output} (newest checkpoint)")
 
     def _open_output(self):
         if not self.world.is_main:
@@ -253,9 +257,10 @@ class Run:
     def _stopping(self):
         return bool(self.received) or self.world.is_deserted
 
-    def _stop(self):
+    def _stop(self, bar):
         """Save what there is, when all processes know that they have been asked to stop."""
         self._save()
+        bar.close()  # what is said next begins a line
         self._say(f"stopped at step {self.step}; the same command continues from there")
         self.world.leave()
         raise KeyboardInterrupt
@@ -396,6 +401,7 @@ class Run:
                     "totals": self.totals,
                     "pending": self.pending,
                     "scaler": self.trainer.scaler.state(),
+                    "peak": self.measured,
                 },
             )
             state.rotate(self.output, self.options.keep_checkpoint_max)

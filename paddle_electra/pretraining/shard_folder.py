@@ -50,13 +50,13 @@ def prepare(folder, build, overwrite, command):
     for name in (shards.DATASET_FILE, shards.BUILD_FILE):
         if not (folder / name).exists():
             continue
-        difference = difference_of(read_json(folder / name), build)
-        if not difference and not overwrite:
+        differences = differences_of(read_json(folder / name), build)
+        if not differences and not overwrite:
             return name == shards.DATASET_FILE
         unfinished = name == shards.BUILD_FILE and not any(folder.glob("shard-*.json"))
         if not overwrite and not unfinished:  # without a shard nothing is lost
             raise InputError(
-                f"{folder}: the shards here differ from this build ({difference}); "
+                f"{folder}: the shards here differ from this build ({', '.join(differences)}); "
                 f"choose another --output, or delete them with --overwrite"
             )
         # The description first: what is left is no dataset.
@@ -69,7 +69,7 @@ def prepare(folder, build, overwrite, command):
     return False
 
 
-def fill(folder, build, overwrite, command, tokenizer, work, done):
+def fill(folder, build, overwrite, command, tokenizer, work, done, others=""):
     """Make the shards of a folder, unless they are there, and print their statistics.
 
     Args:
@@ -77,6 +77,7 @@ def fill(folder, build, overwrite, command, tokenizer, work, done):
         tokenizer: whose vocabulary goes beside the shards.
         work: called to make the shards that are missing and to write the description.
         done: what to call shards that are there, such as "built".
+        others: see `statistics.describe`.
     Returns:
         the `ShardDataset`.
     Raises:
@@ -94,21 +95,24 @@ def fill(folder, build, overwrite, command, tokenizer, work, done):
             raise
     dataset = shards.ShardDataset(folder)
     remove_traces(folder)
-    print(statistics.describe(dataset.meta))
+    print(statistics.describe(dataset.meta, others))
     return dataset
 
 
-def difference_of(old, new):
-    """The first setting that differs, or None.  Files may have moved, but not changed."""
+def differences_of(old, new):
+    """The settings that differ, a list.  Files may have moved, but not changed."""
     if not isinstance(old, dict):
-        return "description"
+        return ["description"]
+    different = {}  # in the order of the settings, each once
     for key, value in new.items():
         if key == "inputs":
             if list(map(_identity, old.get(key, []))) != list(map(_identity, value)):
-                return "input files"
+                different["input files"] = None
         elif old.get(key, _DEFAULTS.get(key)) != value:
-            return key
-    return None
+            different["vocabulary" if key.startswith("vocab_") else key] = None
+    if "segmenter" in different:
+        different.pop("segmenter_version", None)
+    return list(different)
 
 
 def _identity(file):

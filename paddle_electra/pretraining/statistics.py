@@ -43,10 +43,15 @@ def _share(part, whole):
     return round(part / whole, 6) if whole else 0.0
 
 
-def describe(meta):
-    """The statistics in a dataset.json as text for people."""
-    numbers = meta["statistics"]
+def describe(meta, others=""):
+    """The statistics in a dataset.json as text for people.
+
+    Args:
+        others: what to say of files that were not read.
+    """
+    numbers = {**meta["statistics"], "files": len(meta["inputs"])}
     rows = [
+        ("files", "files", "{:,}{others}"),
         ("documents", "documents", "{:,}"),
         ("duplicates dropped", "duplicate_documents", "{:,} documents"),
         ("lines", "lines", "{:,} ({sentences:,} after splitting)"),
@@ -65,6 +70,7 @@ def describe(meta):
         "megabytes": numbers["bytes"] / 1e6,
         "shards": len(meta["shards"]),
         "max_seq_length": meta["max_seq_length"],
+        "others": others,
     }
     rows = [row for row in rows if row[1] in numbers]
     if not meta.get("drop_duplicates"):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checkpoint.runs import PRETRAINING_SETTINGS
+from ..checkpoint.runs import PRETRAINING_SETTINGS, list_checkpoints
 from ..errors import InputError
 from ..files import read_json
 from ..training.log import read_log
@@ -34,7 +34,8 @@ class Run(NamedTuple):
     folder: Path
     kind: str  # "pretraining", "fine-tuning", or "training" where no settings lie
     settings: dict  # {option: value}
-    steps: int  # of the last line of the log
+    steps: int  # of the last line of the log, or of the newest checkpoint if that is later
+    logged: int  # of the last line of the log
     planned: int | None  # steps of the whole run, where that is known
     series: dict  # {(name, TRAINING or HELD_OUT): Series}
     tokens: Series | None  # real tokens since step 0
@@ -61,11 +62,14 @@ def read_run(folder):
     kind, settings, planned, seconds = _read_settings(folder)
     found = _collect(entries, log)
     times = found.pop((SECONDS, TRAINING), None)
+    logged = entries[-1]["step"]
+    saved = max((step for step, _ in list_checkpoints(folder)), default=0)
     return Run(
         folder,
         kind,
         settings,
-        entries[-1]["step"],
+        max(logged, saved),
+        logged,
         planned,
         {
             key: series

@@ -6,6 +6,8 @@ from .runs import HELD_OUT, TRAINING, labels_of, names_of
 
 _WHERE = ("output", "hparams", "dry_run")  # settings that say nothing about a run
 _NEITHER = ("replaced_share",)  # neither more nor less of it is better
+# Where the recorded runs left the plateau that a run begins with (docs/PRETRAINING.md).
+PLATEAU_TOKENS, PLATEAU_AUC = 10e6, 0.57
 
 
 def summarize(runs):
@@ -13,7 +15,7 @@ def summarize(runs):
     lines = []
     for name, label, run in zip(names_of(runs), labels_of(runs), runs, strict=True):
         called = name if name == label else f"{name} ({label} in the picture)"
-        lines += [f"{called}: {_progress(run)}", *_held_out(run), ""]
+        lines += [f"{called}: {_progress(run)}", *_held_out(run), *_plateau(run), ""]
     if len(runs) > 1:
         lines += [*_differences(runs), ""]
     return lines[:-1]
@@ -23,6 +25,8 @@ def _progress(run):
     parts = [f"{run.kind}, step {run.steps:,}"]
     if run.planned:
         parts[0] += f" of {run.planned:,} ({100 * run.steps / run.planned:.0f} %)"
+    if run.logged < run.steps:
+        parts.append(f"the log up to {run.logged:,}")
     if run.tokens is not None:
         parts.append(f"{run.tokens.values[-1] / 1e6:,.1f} million tokens")
     speed = run.series.get(("tokens_per_second", TRAINING))
@@ -60,6 +64,22 @@ def _held_out(run):
     if len(rows) == 1:
         return ["  nothing held out in the log yet"]
     return [f"  {line}" for line in _aligned(rows, numbers=True)]
+
+
+def _plateau(run):
+    """A line on a run that has seen too little text to detect anything, lest 0.5 look like a
+    failure."""
+    auc = run.series.get(("rtd_auc", HELD_OUT))
+    if auc is None or run.tokens is None:
+        return []
+    tokens = run.tokens.values[-1]
+    if tokens >= PLATEAU_TOKENS or not auc.values[-1] < PLATEAU_AUC:
+        return []
+    return [
+        f"  still on the plateau that a run from random weights begins with: "
+        f"{tokens / 1e6:,.1f} million tokens seen; tiny left it at about "
+        f"{PLATEAU_TOKENS / 1e6:.0f} million (docs/PRETRAINING.md)"
+    ]
 
 
 def _differences(runs):

@@ -8,11 +8,13 @@ Everything is UTF-8; a byte-order mark is dropped; lines end at LF, a CR before 
 Files are read in blocks of whole lines, so memory stays small whatever their size.
 """
 
+import codecs
 import contextlib
 import gzip
 import json
 import os
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,9 @@ STRAY_ZEROS = 1e-3  # share of zero bytes that may be in text; as the original, 
 LONGEST_LINE = 1 << 26  # bytes; a longer one means a file without line ends
 
 _BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = b"\xff\xfe", b"\xfe\xff"
+HEAD_BYTES = 1 << 16  # of each file, looked at before a long reading begins
+FILES_NAMED = 20  # at most, in one message
 
 
 class Block(NamedTuple):
@@ -64,6 +69,14 @@ def expand_inputs(inputs):
 
 
 def _files_in(folder):
+    found = _all_files(folder)
+    files = sorted((file for file in found if _is_readable(file)), key=lambda file: file.parts)
+    if not files:
+        raise InputError(f"{folder}: no file named *{', *'.join(SUFFIXES)} in this folder")
+    return files
+
+
+def _all_files(folder):
     found, seen = [], set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -73,10 +86,60 @@ def _files_in(folder):
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(parent, name) for name in names if not name.startswith(".")]
-    files = sorted((file for file in found if _is_readable(file)), key=lambda file: file.parts)
+    return found
+
+
+def passed_over(inputs):
+    """What `expand_inputs` left out of folders, as " (2 of other endings passed over: .md, .pdf)".
+
+    Text in a file of an unexpected ending is missed by nobody otherwise.
+    """
+    folders = [item for item in map(Path, inputs) if item.is_dir()]
+    files = {file for folder in folders for file in _all_files(folder) if not _is_readable(file)}
     if not files:
-        raise InputError(f"{folder}: no file named *{', *'.join(SUFFIXES)} in this folder")
-    return files
+        return ""
+    counts = Counter(file.suffix or "none" for file in files)
+    endings = [ending for ending, _ in counts.most_common()]
+    kind = "another ending" if len(endings) == 1 else "other endings"
+    shown = ", ".join(endings[:5]) + (", ..." if len(endings) > 5 else "")
+    return f" ({len(files):,} of {kind} passed over: {shown})"
+
+
+def check_encodings(files):
+    """Refuse files that do not begin as UTF-8 text, all of them at once, before a long reading.
+
+    Raises:
+        InputError: names one with its byte, as `read_blocks` would, or at most `FILES_NAMED`.
+    """
+    wrong, utf16 = [], 0
+    for file in files:
+        if (data := _undecodable_head(file)) is not None:
+            utf16 += data.startswith(_UTF16_BOMS)
+            wrong.append(f"{file} (UTF-16)" if data.startswith(_UTF16_BOMS) else str(file))
+            bad_file = file
+    if len(wrong) == 1:
+        _decode(_undecodable_head(bad_file), bad_file, 0)
+    if wrong:
+        more = ", ..." if len(wrong) > FILES_NAMED else ""
+        cures = ["iconv -f GB18030 -t UTF-8"] if utf16 < len(wrong) else []
+        cures += ["iconv -f UTF-16 -t UTF-8"] if utf16 else []
+        raise InputError(
+            f"{len(wrong)} of {len(files)} files are not UTF-8 text: "
+            f"{', '.join(wrong[:FILES_NAMED])}{more}; convert them first, for example with: "
+            f"{', or: '.join(cures)}"
+        )
+
+
+def _undecodable_head(file):
+    """The beginning of a file if it is not UTF-8, else None."""
+    with _opened(file) as raw:
+        handle = gzip.GzipFile(fileobj=raw) if is_packed(file) else raw
+        data = _read(handle, HEAD_BYTES, file)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)  # the last character may be cut
+    except UnicodeDecodeError:
+        return data
+    return None
 
 
 def _is_readable(path):
@@ -221,7 +284,8 @@ def _read(handle, size, path):
 def _decode(data, path, offset):
     if offset == 0 and data.startswith(_BOM):
         data, offset = data[len(_BOM) :], len(_BOM)
-    if data.count(b"\0") > len(data) * STRAY_ZEROS:
+    utf16 = offset == 0 and data.startswith(_UTF16_BOMS)
+    if data.count(b"\0") > len(data) * STRAY_ZEROS and not utf16:
         raise InputError(
             f"{path}: a zero byte at byte {offset + data.index(0)}: a binary file "
             f"(or UTF-16 text); expected UTF-8 text"
@@ -229,9 +293,13 @@ def _decode(data, path, offset):
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
+        place = f"{path}: not UTF-8 text at byte {offset + error.start}"
+        if utf16:
+            raise InputError(
+                f"{place} but UTF-16; convert it first, with: iconv -f UTF-16 -t UTF-8"
+            ) from None
         raise InputError(
-            f"{path}: not UTF-8 text at byte {offset + error.start}; convert it first, "
-            f"for example with: iconv -f GB18030 -t UTF-8"
+            f"{place}; convert it first, for example with: iconv -f GB18030 -t UTF-8"
         ) from None
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from .. import config
 from ..config import option
 from ..errors import InputError
-from ..files import disk_errors, write_json
+from ..files import disk_errors, read_errors, write_json
 from ..progress import progress_bar
 from . import normalize
-from .corpus import expand_inputs, read_blocks
+from .corpus import check_encodings, expand_inputs, passed_over, read_blocks
 from .merges import learn_pieces, split_word
 from .tokenizer import ElectraTokenizer
 from .vocab import CLS, MASK, PAD, SEP, UNK, write_vocab
@@ -47,6 +47,7 @@ class VocabOptions:
         0.1, "share of the vocabulary kept for pieces of words when characters could fill it all"
     )
     text_key: str = option("text", "the key of the text in .jsonl files")
+    overwrite: bool = option(False, "replace another vocabulary that --output names")
 
 
 class Counts(NamedTuple):
@@ -71,6 +72,7 @@ def run(options):
     with disk_errors(output):
         output.parent.mkdir(parents=True, exist_ok=True)
     files = _without_output(expand_inputs(options.input), output)
+    check_encodings(files)
     counts = count_files(files, options.do_lower_case, options.text_key)
     if not counts.characters:
         raise InputError(f"{', '.join(options.input)}: no text to learn a vocabulary from")
@@ -81,13 +83,34 @@ def run(options):
         do_lower_case=options.do_lower_case,
         piece_share=options.piece_share,
     )
-    write_vocab(output, tokens)
+    if _holds_them(output, tokens, options.overwrite):
+        print(f"{output}: unchanged, these tokens were there already")
+    else:
+        write_vocab(output, tokens)
     statistics = describe(counts, tokens, ElectraTokenizer(output, options.do_lower_case))
     write_json(
         _description(output),
         {"options": config.to_dict(options), "statistics": statistics},
     )
+    count = f"{len(files):,} file{'' if len(files) == 1 else 's'}"
+    print(f"learned from {count}{passed_over(options.input)}")
     _report(output, statistics, options.vocab_size)
+
+
+def _holds_them(output, tokens, overwrite):
+    """Is this vocabulary there?  Another one is refused: shards and models may depend on it."""
+    if not output.exists():
+        return False
+    with read_errors(output):
+        there = output.read_bytes()
+    if there == "".join(f"{token}\n" for token in tokens).encode():
+        return True
+    if not overwrite:
+        raise InputError(
+            f"{output}: holds something else than the {len(tokens)} tokens learned now; give "
+            f"another --output, or replace it with --overwrite"
+        )
+    return False
 
 
 def _description(output):

@@ -93,6 +93,26 @@ def test_statistics_are_those_of_the_text_and_the_shards(tmp_path, corpus, vocab
     assert numbers["cut_share"] == pytest.approx(1 - kept / sum(map(len, lines)), abs=1e-5)
 
 
+def test_the_files_read_and_passed_over_are_counted(tmp_path, corpus, vocab, capsys):
+    (corpus / "5.md").write_text("天地", "utf-8")
+    chosen = options(tmp_path, corpus, vocab)
+    for first_line in ("1 shard;", "already built"):
+        build.run(chosen)
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"{tmp_path / 'out'}: {first_line}")
+        assert "files          3 (1 of another ending passed over: .md)\n" in printed
+    assert cli.main(["data", "preview", "--data", str(tmp_path / "out")]) == 0
+    assert "files          3\n" in capsys.readouterr().out
+
+
+def test_all_files_of_another_encoding_are_named_before_the_build(tmp_path, corpus, vocab):
+    for name in ("d.txt", "e.txt"):
+        (corpus / name).write_bytes("天地".encode("gb18030"))
+    with pytest.raises(InputError, match=r"2 of 5 files are not UTF-8 text: .*d\.txt, .*e\.txt"):
+        build.run(options(tmp_path, corpus, vocab))
+    assert not (tmp_path / "out").exists()
+
+
 def stop_at_unit(monkeypatch, stop, error):
     """Make building a unit fail; returns the list of the units that are built."""
     original, built = units.UnitBuilder.build, []
@@ -153,6 +173,9 @@ def test_another_build_in_the_folder(tmp_path, corpus, vocab, small_units, monke
     os.utime(corpus / "a.txt", ns=(1, 1))
     with pytest.raises(InputError, match=r"differ from this build \(input files\)"):
         build.run(options(tmp_path, corpus, vocab))
+    (tmp_path / "more.txt").write_text(vocab.read_text("utf-8") + "新\n", "utf-8")
+    with pytest.raises(InputError, match=r"differ from this build \(vocabulary, input files\)"):
+        build.run(options(tmp_path, corpus, tmp_path / "more.txt"))
     with (corpus / "a.txt").open("ab") as file:
         file.truncate(20_000)
     dataset = build.run(options(tmp_path, corpus, vocab, max_seq_length=64, overwrite=True))

@@ -1,7 +1,10 @@
 """Whole pretraining runs: exact resume, kills, refusals, equal sums of parts."""
 
+import contextlib
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +20,7 @@ from paddle_electra.config import from_dict
 from paddle_electra.errors import InputError
 from paddle_electra.pretraining import run as pretraining
 from paddle_electra.pretraining.options import PretrainOptions
+from paddle_electra.training import peak
 from paddle_electra.training.log import read_log
 from paddle_electra.training.state import list_checkpoints
 
@@ -192,6 +196,39 @@ def test_not_a_number_stops_before_the_weights_and_names_step_and_batch(
     with pytest.raises(InputError, match=r"step 6: loss nan.*examples \d+, \d+"):
         pretraining.run(options(shards, tmp_path / "run"))
     assert [step for step, _ in list_checkpoints(tmp_path / "run")] == [4]
+
+
+def test_stopping_is_said_on_a_line_of_its_own_and_the_peak_stays(shards, tmp_path, monkeypatch):
+    quick = {"num_train_steps": 4, "num_warmup_steps": 1, "save_checkpoints_steps": 1}
+    chosen = options(shards, tmp_path / "run", do_eval=False, **quick)
+    rates, peaks = iter((1e9, 2e9)), []
+    monkeypatch.setattr(peak, "matrix_product_rate", lambda dtype: next(rates))
+    monkeypatch.setattr(
+        pretraining.Run, "close", lambda run: peaks.append(run.peak) or run.log.close()
+    )
+    printed = io.StringIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining.Run, "_stopping", lambda run: run.step >= 2)
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            with pytest.raises(KeyboardInterrupt):
+                pretraining.run(chosen)
+    lines = printed.getvalue().split("\n")
+    assert "stopped at step 2; the same command continues from there" in lines
+    pretraining.run(chosen)
+    assert peaks == [1e9, 1e9]
+
+    last, before = [folder for _, folder in list_checkpoints(tmp_path / "run")][-1:-3:-1]
+    shutil.rmtree(last)
+    state = json.loads((before / "training.json").read_text("utf-8"))
+    state["peak"]["on"][1] = "another number of threads"
+    (before / "training.json").write_text(json.dumps(state), "utf-8")
+    pretraining.run(chosen)
+    assert peaks == [1e9, 1e9, 2e9]
+
+
+def test_one_step_is_no_steps(shards, tmp_path, capsys):
+    pretraining.run(options(shards, tmp_path, num_train_steps=1, num_warmup_steps=0))
+    assert "finished 1 step; the model is in" in capsys.readouterr().out
 
 
 def test_dry_run_writes_nothing(shards, tmp_path, capsys):

@@ -62,6 +62,26 @@ def test_a_run_in_progress_is_drawn_and_summed_up(tmp_path, entries, capsys):
     )
 
 
+def test_a_checkpoint_later_than_the_log_counts(tmp_path, entries):
+    run = write_run(tmp_path / "run", entries)
+    (run / "checkpoints" / "step-00000020").mkdir(parents=True)
+    assert "step 33 of 40 (82 %), median" in summarize([read_run(run)])[0]
+    (run / "checkpoints" / "step-00000038").mkdir()
+    assert "step 38 of 40 (95 %), the log up to 33, median" in summarize([read_run(run)])[0]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "auc", "wanted"), [(4e6, 0.54, True), (4e6, 0.6, False), (12e6, 0.54, False)]
+)
+def test_a_run_on_the_plateau_is_told_so(tmp_path, tokens, auc, wanted):
+    run = write_run(tmp_path / "run", [train(10, tokens_seen=tokens), held_out(10, 5.0, auc)])
+    lines = [line for line in summarize([read_run(run)]) if "still on the plateau" in line]
+    assert len(lines) == wanted
+    assert all(
+        "4.0 million tokens seen; tiny left it at about 10 million" in line for line in lines
+    )
+
+
 def test_every_number_has_a_panel_with_its_points(tmp_path, entries):
     entries += [
         train(34, tokens_seen=100, seconds_trained=7300.0, padding_share=0.1, new_number=3),

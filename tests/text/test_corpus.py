@@ -101,6 +101,50 @@ def test_folders_give_their_text_files_in_order(tmp_path):
     assert [path.name for path in twice] == ["z.txt", "a.gz", "a.jsonl", "d.jsonl.gz"]
 
 
+def test_files_passed_over_are_counted_with_their_endings(tmp_path):
+    write(tmp_path / "a.txt", b"")
+    assert corpus.passed_over([tmp_path, tmp_path / "a.txt"]) == ""
+    write(tmp_path / "5.md", b"")
+    assert corpus.passed_over([tmp_path, tmp_path]) == " (1 of another ending passed over: .md)"
+    for name in ("6.md", "wiki_00", ".hidden"):
+        write(tmp_path / name, b"")
+    expected = " (3 of other endings passed over: .md, none)"
+    assert corpus.passed_over([str(tmp_path)]) == expected
+
+
+def test_all_files_of_another_encoding_are_named_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "HEAD_BYTES", 7)
+    good = write(tmp_path / "good.txt", "天地玄黄".encode())  # the seventh byte is in a character
+    bom = write(tmp_path / "bom.jsonl", b"\xef\xbb\xbf" + json_lines(DOCUMENTS))
+    utf16 = write(tmp_path / "utf16.txt", "天 a\n".encode("utf-16"))
+    chinese = [
+        write(tmp_path / name, data)
+        for name, data in [
+            ("one.txt", "天地".encode("gb18030")),
+            ("two.txt.gz", gzip.compress("天地".encode("gb18030"))),
+        ]
+    ]
+    corpus.check_encodings([good, bom])
+    with pytest.raises(InputError) as caught:
+        corpus.check_encodings([good, utf16])
+    assert str(caught.value) == (
+        f"{utf16}: not UTF-8 text at byte 0 but UTF-16; convert it first, with: "
+        f"iconv -f UTF-16 -t UTF-8"
+    )
+    with pytest.raises(InputError, match=r"one.txt: not UTF-8 text at byte 0; .* GB18030"):
+        corpus.check_encodings([good, chinese[0]])
+    with pytest.raises(InputError) as caught:
+        corpus.check_encodings([chinese[0], good, utf16, chinese[1]])
+    assert str(caught.value) == (
+        f"3 of 4 files are not UTF-8 text: {chinese[0]}, {utf16} (UTF-16), {chinese[1]}; convert "
+        f"them first, for example with: iconv -f GB18030 -t UTF-8, or: iconv -f UTF-16 -t UTF-8"
+    )
+    with pytest.raises(InputError) as caught:
+        corpus.check_encodings(chinese[:1] * 30)
+    assert str(caught.value).startswith("30 of 30 files")
+    assert str(caught.value).count("one.txt") == corpus.FILES_NAMED
+
+
 def test_inputs_that_are_not_there(tmp_path):
     (tmp_path / "empty").mkdir()
     write(tmp_path / "table.xlsx", b"PK")

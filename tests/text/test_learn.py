@@ -132,6 +132,39 @@ def test_the_output_is_never_its_own_input(corpus, tmp_path):
     assert read_vocab(corpus / "vocab.txt").tokens == first
 
 
+def test_another_vocabulary_is_not_overwritten_unasked(corpus, tmp_path, capsys):
+    output = tmp_path / "vocab.txt"
+    line = ["vocab", "--input", str(corpus), "--output", str(output), "--vocab-size"]
+    assert cli.main([*line, "280"]) == 0
+    assert "unchanged" not in capsys.readouterr().out
+    before = output.read_bytes()
+    assert cli.main([*line, "280"]) == 0
+    assert f"{output}: unchanged" in capsys.readouterr().out
+    assert cli.main([*line, "279"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "vocab.txt: holds something else than the 279 tokens" in error
+    assert "--overwrite" in error and output.read_bytes() == before
+    saved = json.loads((tmp_path / "vocab.txt.json").read_text("utf-8"))
+    assert saved["statistics"]["tokens"] == 280
+    assert cli.main([*line, "279", "--overwrite"]) == 0
+    assert len(read_vocab(output).tokens) == 279
+
+
+def test_the_files_read_and_passed_over_are_counted(corpus, tmp_path, capsys):
+    (corpus / "5.md").write_text("天气", "utf-8")
+    learned(corpus, tmp_path / "vocab.txt", vocab_size=300)
+    printed = capsys.readouterr().out
+    assert "learned from 2 files (1 of another ending passed over: .md)\n" in printed
+
+
+def test_files_of_another_encoding_end_it_before_the_counting(corpus, tmp_path, capsys):
+    for name in ("c.txt", "d.txt"):
+        (corpus / name).write_bytes("天气".encode("gb18030"))
+    assert cli.main(["vocab", "--input", str(corpus), "--output", str(tmp_path / "vocab.txt")]) == 2
+    error = capsys.readouterr().err
+    assert "2 of 4 files are not UTF-8" in error and "counting" not in error
+
+
 def test_counting_forgets_the_rarest_words_only(monkeypatch):
     monkeypatch.setattr(learn, "WORDS_COUNTED", 10)
     counts = Counts(learn.np.zeros(0x110000, learn.np.int64), Counter())
