@@ -8,7 +8,7 @@ from .stages import SAMPLE, quote, stage, title
 
 MODEL, SENTIMENT = module.NAME, f"{module.NAME}-sentiment"
 MASKED = ["公民有依照[MASK]律纳税的义务。", "国务院有关部门应当加强监督管[MASK]。"]
-MISTYPED = ["当笑人对本决定不服的，可以依法申请行政复议。"]
+MISTYPED = ["用人单位应当按照劳动合同约定和国家规定，向劳动者及时足额支付劳动抱酬。"]
 FINETUNING = "--max-seq-length 64 --num-train-epochs 3"
 HUB_MODULES = Path(__file__).resolve().parents[2] / "hub_modules"
 END = f"""\
