@@ -42,9 +42,10 @@ PaddleHub. Trained by paddle-electra with tools/make_tiny.py; this card is writt
 - made: {date}
 
 It knows the language of statutes, of an encyclopedia and of technical documents, little of how
-people talk, and nothing of what happened in the world. It is for trying things, for teaching, for
-small tasks and as a start for fine-tuning on a CPU; released models of HFL are far better and are
-used in the same way.
+people talk, and nothing of what happened in the world. It is for trying things, for teaching, and
+for text like its own. Reviews of hotels and books are not: fine-tuned on 500 of them it was no
+better than random weights of its size (benchmarks/results/2026-11-30-epyc2-proof-tiny-part.md).
+Released models of HFL are far better and are used in the same way.
 
 ## Texts
 
