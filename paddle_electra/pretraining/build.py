@@ -16,6 +16,7 @@ from ..runtime import cores
 from ..text.corpus import check_encodings, expand_inputs, passed_over
 from ..text.segmenters import load_segmenter, segmenter_version
 from ..text.tokenizer import ElectraTokenizer
+from ..wording import plural
 from . import duplicates, shard_folder, shards
 from .plan import describe_files, plan_units
 from .pool import run_units
@@ -137,8 +138,7 @@ def _build_shards(folder, build, files, part, processes):
     )
     before = f", {len(records) - len(todo)} of them from before" if kept else ""
     rate = f"{built / 1e6:,.1f} MB in {seconds:,.1f} s, {built / 1e6 / seconds:.2f} MB/s"
-    count = f"{len(records)} shard{'' if len(records) == 1 else 's'}"
-    print(f"{folder}: {count}{before}; {rate}")
+    print(f"{folder}: {len(records)} {plural(len(records), 'shard')}{before}; {rate}")
 
 
 def _share_of_bytes(files, unit):

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..files import atomic_directory, read_json, write_json
 from ..progress import progress_bar
+from ..wording import plural
 from . import shards, statistics
 from .build import parse_part
 
@@ -36,10 +37,8 @@ def run(options):
             _gather(parts, folder)
             write_json(folder / shards.DATASET_FILE, meta)
         count, whole = len(meta["shards"]), len(parts)
-        print(
-            f"{output}: {count} shard{'' if count == 1 else 's'} of {whole} "
-            f"part{'' if whole == 1 else 's'}"
-        )
+        shown = f"{count} {plural(count, 'shard')} of {whole} {plural(whole, 'part')}"
+        print(f"{output}: {shown}")
     dataset = shards.ShardDataset(output)
     print(statistics.describe(dataset.meta))
     return dataset

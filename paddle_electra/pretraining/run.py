@@ -24,6 +24,7 @@ from ..training.log import TrainingLog, read_log
 from ..training.parallel import join_world
 from ..training.peak import measure_once
 from ..training.precision import DTYPES, Precision
+from ..wording import plural
 from .batches import prefetch
 from .evaluation import evaluate
 from .identity import (
@@ -228,8 +229,10 @@ class Run:
             for batch in prefetch(self._batch, range(self.step, total)):
                 if not self._one_step(batch, bar):
                     self._stop(bar)
-        steps = f"{total:,} step{'' if total == 1 else 's'}"
-        self._say(f"finished {steps}; the model is in {self.output} (newest checkpoint)")
+        self._say(
+            f"finished {total:,} {plural(total, 'step')}; the model is in {self.output} "
+            f"(newest checkpoint)"
+        )
 
     def _open_output(self):
         if not self.world.is_main:

@@ -16,6 +16,7 @@ import numpy as np
 from ..files import atomic_write
 from ..text.detokenize import join_tokens
 from ..text.vocab import CLS, SEP
+from ..wording import plural
 
 FOLDER = "samples"
 
@@ -80,7 +81,7 @@ def _counts(guessed, replaced, believed):
     alarms = int((~replaced & believed).sum())
     return (
         f"{guessed} guessed, {found + missed} replaced: {found} found, {missed} missed; "
-        f"{alarms} false alarm{'' if alarms == 1 else 's'}"
+        f"{alarms} false {plural(alarms, 'alarm')}"
     )
 
 

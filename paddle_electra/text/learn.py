@@ -20,6 +20,7 @@ from ..config import option
 from ..errors import InputError
 from ..files import disk_errors, read_errors, write_json
 from ..progress import progress_bar
+from ..wording import plural
 from . import normalize
 from .corpus import check_encodings, expand_inputs, passed_over, read_blocks
 from .merges import learn_pieces, split_word
@@ -92,8 +93,8 @@ def run(options):
         _description(output),
         {"options": config.to_dict(options), "statistics": statistics},
     )
-    count = f"{len(files):,} file{'' if len(files) == 1 else 's'}"
-    print(f"learned from {count}{passed_over(options.input)}")
+    count = len(files)
+    print(f"learned from {count:,} {plural(count, 'file')}{passed_over(options.input)}")
     _report(output, statistics, options.vocab_size)
 
 
