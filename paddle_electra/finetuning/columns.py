@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..wording import plural
 from .tables import COMMAS, KEYS, TABS
 
 # column -> what headers and JSON keys call it
@@ -209,10 +210,9 @@ def _by_number(table, task, width, needs_labels):
 def _position(table, task, column, width):
     number = task.chosen[column]
     if number > width:
-        plural = "" if width == 1 else "s"
         raise InputError(
             f"{table.path}: row 1: {OPTIONS[column]} {number}, but there "
-            f"{'is' if width == 1 else 'are'} {width} column{plural} separated by "
+            f"{'is' if width == 1 else 'are'} {width} {plural(width, 'column')} separated by "
             f"{table.separator}{_other_separator(table, table.rows[0][1])}"
         )
     return number - 1
@@ -259,10 +259,8 @@ def cell_problem(cells, columns, table, rows):
             TABS: " (a tab inside a text?)",
             COMMAS: " (a comma inside a text that is not in double quotes?)",
         }.get(table.separator, "")
-    plural = "" if len(cells) == 1 else "s"
-    return f"{len(cells)} column{plural}, expected {columns.width} separated by " + (
-        f"{table.separator}{hint}"
-    )
+    found = f"{len(cells)} {plural(len(cells), 'column')}"
+    return f"{found}, expected {columns.width} separated by {table.separator}{hint}"
 
 
 def _other_separator(table, cells):

@@ -11,9 +11,10 @@ import dataclasses
 from pathlib import Path
 from typing import ClassVar
 
-from ..config import from_dict, option, read_hparams
+from ..config import from_dict, option
 from ..errors import InputError
 from ..files import atomic_write
+from ..hparams import read_hparams
 from .options import FinetuneOptions
 from .output import MODEL_FILES
 from .tasks import SPLITS, get_task

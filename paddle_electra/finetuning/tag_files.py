@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
+from ..wording import plural
 from .columns import ALIASES, OPTIONS, cell_problem, find_columns, has_header
 from .readers import checked_label
 from .tables import is_table, read_lines, read_table
@@ -186,11 +187,10 @@ def _read_conll(path, task, split, rows):
 
 
 def _too_few(cells, labelled):
-    plural = "" if len(cells) == 1 else "s"
     expected = "a word and its label" if labelled else "a word"
     return (
-        f"{len(cells)} column{plural} ({cells[0]!r:.40}), expected {expected} with a tab or a "
-        f"blank between columns"
+        f"{len(cells)} {plural(len(cells), 'column')} ({cells[0]!r:.40}), "
+        f"expected {expected} with a tab or a blank between columns"
     )
 
 
@@ -320,13 +320,12 @@ def _split(text):
 
 
 def _counts(value, words, labels):
-    plural = "" if len(words) == 1 else "s"
     characters = ""
     if isinstance(value, str) and SEPARATOR not in value:
         characters = f" ({len(value)} characters)"
     return (
-        f"{len(words)} word{plural}{characters} but {len(labels)} "
-        f"label{'' if len(labels) == 1 else 's'}; every word needs one"
+        f"{len(words)} {plural(len(words), 'word')}{characters} but {len(labels)} "
+        f"{plural(len(labels), 'label')}; every word needs one"
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..files import read_errors
+from ..wording import plural
 
 STANDARD = "-"
 _ENDINGS = {".jsonl": "jsonl", ".json": "jsonl", ".tsv": "tsv", ".csv": "csv", ".txt": "text"}
@@ -322,7 +323,7 @@ def _position(place, field, cells, separator):
 
 
 def _columns_of(cells):
-    return f"{len(cells)} column{'' if len(cells) == 1 else 's'}"
+    return f"{len(cells)} {plural(len(cells), 'column')}"
 
 
 def _names(field):

@@ -7,8 +7,9 @@ original's ``pretrain_data.tfrecord*`` files, which are turned into shards first
 
 from pathlib import Path
 
-from ..config import from_dict, read_hparams
+from ..config import from_dict
 from ..errors import InputError
+from ..hparams import read_hparams
 from ..training.device import choose_device
 from ..training.parallel import join_world
 from .from_tfrecords import PATTERN, convert_tfrecords, find_tfrecords

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from paddle_electra import cli
-from paddle_electra.config import from_arguments, from_dict, read_hparams
+from paddle_electra.config import from_arguments, from_dict
 from paddle_electra.errors import InputError
+from paddle_electra.hparams import read_hparams
 from paddle_electra.modeling.config import SIZES, ElectraConfig
 from paddle_electra.modeling.flops import parameter_counts, total_parameters, training_flops
 from paddle_electra.planning.accelerators import ACCELERATORS
