@@ -17,9 +17,9 @@ beside the weights.
 
 import argparse
 import contextlib
-import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,26 +169,27 @@ def publish(stages, weights, head, corpora, output, reviews):
         native.write_checkpoint(folder, pretrained, [trained])
         for stage, name in zip(stages, LOGS, strict=True):
             settings = read_json(stage.output / PRETRAINING_SETTINGS)["options"]
-            log = read_log(stage.output / RUN_LOG)
-            lines = (json.dumps(entry, ensure_ascii=False) for entry in log)
-            (folder / name).write_text("".join(f"{line}\n" for line in lines), "utf-8")
-            runs.append((settings, log))
+            shutil.copyfile(stage.output / RUN_LOG, folder / name)
+            runs.append((settings, read_log(folder / name)))
         text = card(folder, runs, corpora, read_json(head / "results.json"), reviews)
         (folder / CARD).write_text(text, "utf-8")
     print(f"wrote {output}")
 
 
+def _trained(log):
+    """{step: entry} of the training lines of a log."""
+    return {entry["step"]: entry for entry in log if entry["kind"] == "train"}
+
+
 def compare_first_steps(stage, steps):
     """Make a run's first steps again; compare their losses with those of the published log."""
-    published = read_log(ASSETS / "tiny" / LOGS[0])
-    published = {entry["step"]: entry for entry in published if entry["kind"] == "train"}
+    published = _trained(read_log(ASSETS / "tiny" / LOGS[0]))
     made, log = {}, stage.output / RUN_LOG
     with pretraining(stage) as process:
         while process.poll() is None and max(made, default=0) < steps:
             time.sleep(2)
             if log.is_file():
-                entries = read_log(log, tolerant=True)
-                made = {entry["step"]: entry for entry in entries if entry["kind"] == "train"}
+                made = _trained(read_log(log, tolerant=True))
         process.send_signal(signal.SIGTERM)
     worst = 0.0
     for step in sorted(step for step in made if step <= steps):
