@@ -53,8 +53,9 @@ PaddleHub. Trained by paddle-electra with tools/make_tiny.py; this card is writt
 It knows the language of statutes, of an encyclopedia and of technical documents, little of how
 people talk, and nothing of what happened in the world. It is for trying things, for teaching, and
 for text like its own. Released models of HFL are far better and are used in the same way.
-As a start for fine-tuning it is worth more than random weights of its size and TF-IDF where one
-text is read beside another, less than both for reviews of hotels and books:
+As a start for fine-tuning it was better than random weights of its size and than TF-IDF at telling
+whether a passage answers a question; on 2,000 examples of XNLI no better than random weights and
+worse than TF-IDF; on 500 reviews worse than both:
 {proof}
 
 ## Texts
