@@ -75,6 +75,8 @@ setup(
             "hypothesis>=6",
             "ruff>=0.5",
             "selenium>=4.20",
+            # The wheel is built without isolation in a test; venv brings older ones or none.
+            "setuptools>=70.1,<81",
         ],
     },
     entry_points={"console_scripts": ["paddle-electra=paddle_electra.cli:main"]},

@@ -1,6 +1,7 @@
 """``paddle-electra validate``: what is this, and is it sound?"""
 
 import dataclasses
+import shutil
 import tarfile
 import tempfile
 import zlib
@@ -110,7 +111,7 @@ def _examine_archive(path):
                 if total > max(64 << 20, _LARGEST_RATIO * path.stat().st_size):
                     raise InputError(f"{path}: would unpack to {total:,} bytes; not a module")
                 _refuse_outside(path, archive)
-                archive.extractall(temporary, filter="data")
+                _unpack(archive, temporary)
         except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path}: not a readable .tar.gz archive ({error})") from None
         found = sorted(Path(temporary).glob(f"*/{_MANIFEST}"))
@@ -134,6 +135,19 @@ def _refuse_outside(path, archive):
                 f"{path}: the member {member.name!r} is a link or leaves the module's folder; do "
                 f"not install this archive"
             )
+
+
+def _unpack(archive, folder):
+    """Write the content of its files only, no owners or modes.
+
+    ``extractall(filter="data")`` is for that, but Python before 3.10.12 and 3.11.4 lacks it.
+    """
+    for member in archive:
+        if member.isfile():
+            target = Path(folder, member.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.extractfile(member) as source, open(target, "wb") as file:
+                shutil.copyfileobj(source, file)
 
 
 def _examine_shards(folder):
