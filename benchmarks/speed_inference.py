@@ -83,7 +83,8 @@ def make_pairs(vocab, count):
 def make_models(size, vocab, texts, folder):
     """Write one random model for everybody; in a process of its own, as it imports paddle.
 
-    ``ours`` (our format), ``torch`` and ``paddlenlp`` (their layouts), ``onnx``, and ``head.npz``.
+    ``ours`` (our format), ``torch`` and ``paddlenlp`` (their layouts), ``onnx`` (every token in
+    every layer), ``onnx-shortened`` (as we export it) and ``head.npz``.
     """
     from paddle_electra.runtime import prepare_environment
 
@@ -123,6 +124,8 @@ def make_models(size, vocab, texts, folder):
     for format in ("huggingface", "paddlenlp"):
         target = folder / ("torch" if format == "huggingface" else format)
         checkpoints.convert(folder / "plain", target, to=format, half="discriminator")
+    export(folder / "ours", folder / "onnx-shortened", "task", "onnx")
+    ElectraForSequenceClassification.reads_first_only = False
     export(folder / "ours", folder / "onnx", "task", "onnx")
     return int(sum(p.size for p in network.parameters()))
 

@@ -1,5 +1,6 @@
 """What runs a network on one batch."""
 
+import contextlib
 import os
 import threading
 import weakref
@@ -16,6 +17,7 @@ PRECISIONS = ("float32", "bfloat16")
 _SHAPES = 16  # whose primitives oneDNN keeps
 # oneDNN's dense layers keep a copy of the weights for every shape; MKL's are as fast without.
 _DENSE_OF_ONEDNN = ("fc_onednn_enable_pass", "fc_activation_fuse_pass")
+_FREEING, _FREED_TOGETHER = "FLAGS_eager_delete_tensor_gb", 1 / 16  # gigabytes
 _GPU_POOL = 256  # megabytes that a GPU's memory pool begins with
 
 
@@ -83,14 +85,19 @@ class StaticEngine:
         if missing > 0:
             arrays = [np.pad(array, ((0, 0), (0, missing))) for array in arrays]
         with self._lock:
-            if self._predictor is None:
+            if self._predictor is not None:
+                return self._answer(arrays)
+            with _freed_together():
                 self._predictor = self._load()
-            inputs, outputs, run = self._predictor
-            for name, array in zip(INPUTS, arrays, strict=True):
-                if name in inputs:
-                    inputs[name].copy_from_cpu(np.ascontiguousarray(array))
-            run()
-            return tuple(output.copy_to_cpu() for output in outputs)
+                return self._answer(arrays)
+
+    def _answer(self, arrays):
+        inputs, outputs, run = self._predictor
+        for name, array in zip(INPUTS, arrays, strict=True):
+            if name in inputs:
+                inputs[name].copy_from_cpu(np.ascontiguousarray(array))
+        run()
+        return tuple(output.copy_to_cpu() for output in outputs)
 
     def _load(self):
         """({name: handle} of the inputs, handles of the outputs, what runs it)."""
@@ -129,6 +136,21 @@ class StaticEngine:
             self._before_fork.append(self._predictor)  # its end would wait for those threads
             self._predictor = None
             self.threads = 1  # OpenMP's other threads are gone, and it would wait for them
+
+
+@contextlib.contextmanager
+def _freed_together():
+    """A graph that is first run in this block frees `_FREED_TOGETHER` of its results at once.
+
+    By default Paddle has another thread free each result, which waits for them in a busy loop and
+    takes a core from those that compute.
+    """
+    before = paddle.get_flags([_FREEING])[_FREEING]
+    paddle.set_flags({_FREEING: _FREED_TOGETHER})
+    try:
+        yield
+    finally:
+        paddle.set_flags({_FREEING: before})
 
 
 _engines = weakref.WeakSet()

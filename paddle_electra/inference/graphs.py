@@ -33,9 +33,10 @@ from ..files import (
     write_json,
 )
 from ..modeling import kernels
+from .static_layers import prepare
 
 # Raise it with every change of a network, or of how its graph is written.
-FORMAT = 1
+FORMAT = 2
 LIMIT_BYTES = 4 << 30  # what the graphs in the user's cache may take together
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 BESIDE = ".graphs"
@@ -96,9 +97,7 @@ def write_graph(layer, path):
         (program file, file of weights).
     """
     layer.eval()
-    for part in layer.sublayers():
-        if hasattr(part, "backend"):
-            part.backend = "axes"
+    prepare(layer)
     inputs = [paddle.static.InputSpec([None, None], "int64", name) for name in INPUTS]
     with kernels.reference():
         graph = paddle.jit.to_static(layer, input_spec=inputs, full_graph=True)

@@ -5,14 +5,13 @@ import paddle.nn.functional as F
 
 from .kernels import dropout as drop
 
-BACKENDS = ("eager", "sdpa", "axes")
-
 
 def attention(mixed, heads, bias=None, dropout=0.0, backend="eager"):
     """softmax(q k^T / sqrt(head_dim) + bias) v for every head.
 
     Args:
-        mixed: (batch, length, 3 * hidden): all heads' queries, then keys, then values.
+        mixed: (batch, length, 3 * hidden): all heads' queries, then keys, then values.  For "axes"
+            a tuple of the three instead, where fewer tokens may ask than there are.
         heads: number of heads; head_dim = hidden / heads.
         bias: (batch, length), added to the scores of each key, or (batch, length, length), added
             to the scores of each query and key; None for none.
@@ -23,7 +22,7 @@ def attention(mixed, heads, bias=None, dropout=0.0, backend="eager"):
     Returns:
         (batch, length, hidden).
     """
-    if bias is not None:
+    if bias is not None and not isinstance(mixed, tuple):
         bias = bias.astype(mixed.dtype)
     return _FUNCTIONS[backend](mixed, heads, bias, dropout)
 
@@ -48,13 +47,12 @@ def _eager(mixed, heads, bias, dropout):
     return paddle.concat(context.split(heads, axis=0), axis=-1)
 
 
-def _axes(mixed, heads, bias, dropout):
-    width = mixed.shape[-1] // 3
+def _axes(parts, heads, bias, dropout):
+    width = parts[0].shape[-1]
     size = width // heads
     # Zeros keep batch and length, which a static graph does not know.
     query, key, value = (
-        part.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3])
-        for part in mixed.split(3, axis=-1)
+        part.reshape([0, 0, heads, size]).transpose([0, 2, 1, 3]) for part in parts
     )  # (batch, heads, length, head_dim)
     scores = paddle.matmul(query * size**-0.5, key, transpose_y=True)
     if bias is not None:

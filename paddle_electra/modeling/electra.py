@@ -300,6 +300,8 @@ def _rtd_loss(logits, labels, real, tokens):
 class ElectraForSequenceClassification(nn.Layer):
     """Pooled output -> dropout 0.1 -> one dense layer (original: `ClassificationTask`)."""
 
+    reads_first_only = True  # of the last layer's states, that of [CLS]
+
     def __init__(self, config, num_classes):
         super().__init__()
         self.config = config

@@ -31,6 +31,8 @@ class PublishedClassificationHead(nn.Layer):
 class PublishedSequenceClassification(nn.Layer):
     """The published modules' network of the task seq-cls."""
 
+    reads_first_only = True  # of the last layer's states, that of [CLS]
+
     def __init__(self, config, num_classes):
         super().__init__()
         self.config = config
