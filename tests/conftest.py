@@ -4,6 +4,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+import chromium
 import pytest
 from good_things import made, run_folder  # noqa: F401  (fixtures)
 
@@ -12,6 +13,7 @@ from paddle_electra.runtime import prepare_environment
 prepare_environment()
 # Nothing of a test may lie in, or come from, the user's cache.
 os.environ["PADDLE_ELECTRA_CACHE"] = ""
+os.environ.pop("PADDLE_ELECTRA_PRECISION", None)
 os.environ["PADDLE_ELECTRA_ENGINE"] = "eager"  # a graph for every model takes seconds
 
 
@@ -41,3 +43,11 @@ def reference():
 def oracle(reference):
     """The recordings of the original code."""
     return reference / "oracle"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A running Chromium."""
+    running = chromium.start()
+    yield running
+    running.quit()

@@ -42,9 +42,10 @@ class FileOptions:
         choices=("auto", "static", "eager"),
     )
     precision: str = option(
-        "float32",
-        "bfloat16 is faster on processors that have it, and changes the third digit",
-        choices=("float32", "bfloat16"),
+        "auto",
+        "bfloat16 is faster on processors that have it, and changes the third digit; auto: float32 "
+        "unless the environment variable PADDLE_ELECTRA_PRECISION says bfloat16",
+        choices=("auto", "float32", "bfloat16"),
     )
     threads: int | None = option(
         None,

@@ -13,11 +13,13 @@ from ..errors import InputError
 from ..runtime import default_threads
 from .graphs import INPUTS
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16")
+_VARIABLE = "PADDLE_ELECTRA_PRECISION"
 _SHAPES = 16  # whose primitives oneDNN keeps
 # oneDNN's dense layers keep a copy of the weights for every shape; MKL's are as fast without.
 _DENSE_OF_ONEDNN = ("fc_onednn_enable_pass", "fc_activation_fuse_pass")
-_FREEING, _FREED_TOGETHER = "FLAGS_eager_delete_tensor_gb", 1 / 16  # gigabytes
+# Gigabytes: a larger lot is hardly faster, a smaller one is freed several times a batch.
+_LOT, _LOT_SIZE = "FLAGS_eager_delete_tensor_gb", 1 / 16
 _GPU_POOL = 256  # megabytes that a GPU's memory pool begins with
 
 
@@ -28,7 +30,7 @@ class EagerEngine:
         layer: a network of `networks`, in evaluation mode.
     """
 
-    name = "eager"
+    name, precision = "eager", "float32"
     multiple = least = 1  # of the lengths it likes
 
     def __init__(self, layer):
@@ -60,7 +62,7 @@ class StaticEngine:
         find: function that gives (program file, file of weights), see `graphs.find_or_make`;
             called again when they have gone by the time that the graph is loaded.
         least: the shortest input that the graph takes; shorter ones are padded.
-        precision: of `PRECISIONS`; see `check_precision`.
+        precision: "float32" or "bfloat16", see `check_precision`.
         threads: of a CPU's matrix products; None: OMP_NUM_THREADS, or a thread a core.
         device: "cpu", "gpu" or "gpu:N".
 
@@ -86,13 +88,15 @@ class StaticEngine:
             arrays = [np.pad(array, ((0, 0), (0, missing))) for array in arrays]
         with self._lock:
             if self._predictor is not None:
-                return self._answer(arrays)
+                return self._answer(arrays, self._predictor)
             with _freed_together():
-                self._predictor = self._load()
-                return self._answer(arrays)
+                loaded = self._load()
+                answer = self._answer(arrays, loaded)
+                self._predictor = loaded
+                return answer
 
-    def _answer(self, arrays):
-        inputs, outputs, run = self._predictor
+    def _answer(self, arrays, loaded):
+        inputs, outputs, run = loaded
         for name, array in zip(INPUTS, arrays, strict=True):
             if name in inputs:
                 inputs[name].copy_from_cpu(np.ascontiguousarray(array))
@@ -140,23 +144,30 @@ class StaticEngine:
 
 @contextlib.contextmanager
 def _freed_together():
-    """A graph that is first run in this block frees `_FREED_TOGETHER` of its results at once.
+    """A graph that is run for the first time in this block frees its tensors in lots.
 
-    By default Paddle has another thread free each result, which waits for them in a busy loop and
-    takes a core from those that compute.
+    By default Paddle hands every tensor that is done with to a thread that frees it.  That thread
+    spins while it waits for the next one, and so takes a core from the matrix products.  Graphs
+    read the size of a lot at their first run, from a flag of the whole process.
     """
-    before = paddle.get_flags([_FREEING])[_FREEING]
-    paddle.set_flags({_FREEING: _FREED_TOGETHER})
-    try:
-        yield
-    finally:
-        paddle.set_flags({_FREEING: before})
+    with _flagging:
+        before = paddle.get_flags([_LOT])[_LOT]
+        paddle.set_flags({_LOT: _LOT_SIZE})
+        try:
+            yield
+        finally:
+            paddle.set_flags({_LOT: before})
+
+
+_flagging = threading.RLock()
 
 
 _engines = weakref.WeakSet()
 
 
 def _after_fork():
+    global _flagging
+    _flagging = threading.RLock()  # another thread may have held it
     for engine in list(_engines):
         engine._forget()
 
@@ -166,19 +177,27 @@ if hasattr(os, "register_at_fork"):
 
 
 def check_precision(precision, engine, device):
-    """Raise `InputError` for a precision that there is not, or not here."""
+    """The precision to compute in; "auto" is float32 unless the environment says otherwise.
+
+    Raises:
+        InputError: there is no such precision, or not here.
+    """
+    where = "precision"
+    if precision == "auto" and os.environ.get(_VARIABLE):
+        precision, where = os.environ[_VARIABLE], _VARIABLE
     if precision not in PRECISIONS:
-        known = " and ".join(PRECISIONS)
-        raise InputError(f"precision: there are {known}, got {precision!r:.40}")
-    if precision == "float32":
-        return
+        known = ", ".join(PRECISIONS)
+        raise InputError(f"{where}: expected one of {known}, got {precision!r:.40}")
+    if precision != "bfloat16":
+        return "float32"
     if engine == "eager":
-        raise InputError("precision: 'bfloat16' needs the static engine; leave engine at 'auto'")
+        raise InputError(f"{where}: 'bfloat16' needs the static engine; leave engine at 'auto'")
     if not device.startswith("gpu") and not has_bfloat16():
         raise InputError(
-            "precision: 'bfloat16' needs a processor with AVX512_BF16 or AMX, which this one is "
-            "not; use 'float32'"
+            f"{where}: 'bfloat16' needs a processor with AVX512_BF16 or AMX, which this one is "
+            f"not; use 'float32'"
         )
+    return precision
 
 
 def has_bfloat16():

@@ -41,7 +41,7 @@ class Predictor:
     """
 
     def __init__(
-        self, networks, tokenizer, engine="auto", precision="float32", threads=None, device=None
+        self, networks, tokenizer, engine="auto", precision="auto", threads=None, device=None
     ):
         use_fast_products()
         config = networks.config
@@ -57,13 +57,12 @@ class Predictor:
         self._engine = check_engine(engine)
         if threads is not None:
             check_number(threads, "threads")
-        self._precision, self._threads = precision, threads
-        self._device = check_device(device)
-        check_precision(precision, self._engine, self.device)
+        self._threads, self._device = threads, check_device(device)
+        self._precision = check_precision(precision, self._engine, self.device)
         self._engines, self._choosing = {}, threading.Lock()
 
     @classmethod
-    def load(cls, source, engine="auto", precision="float32", threads=None, device=None):
+    def load(cls, source, engine="auto", precision="auto", threads=None, device=None):
         """Load a model of any supported format, or a loaded `Checkpoint`.
 
         Args:
@@ -73,7 +72,8 @@ class Predictor:
                 reference), or "auto": static where that works.  The environment variable
                 PADDLE_ELECTRA_ENGINE says what "auto" means.
             precision: "float32", or "bfloat16" on processors that have it (and on GPUs): faster,
-                with logits that differ in the third digit.
+                with logits that differ in the third digit.  "auto" is what the environment
+                variable PADDLE_ELECTRA_PRECISION says, else float32.
             threads: of the static engine on a CPU; None: OMP_NUM_THREADS, or a thread a core.
             device: "cpu", "gpu" or "gpu:1"; None: Paddle's, see `paddle.set_device`.
         Raises:
@@ -94,7 +94,8 @@ class Predictor:
 
     def eager(self):
         """The same networks, as they are now, in eager mode: for weights that were changed."""
-        other = type(self)(self.networks, self.tokenizer, engine="eager", device=self._device)
+        changed = {"engine": "eager", "precision": "float32", "device": self._device}
+        other = type(self)(self.networks, self.tokenizer, **changed)
         other.labels, other.max_seq_length = self.labels, self.max_seq_length
         return other
 

@@ -11,7 +11,7 @@ def attention(mixed, heads, bias=None, dropout=0.0, backend="eager"):
 
     Args:
         mixed: (batch, length, 3 * hidden): all heads' queries, then keys, then values.  For "axes"
-            a tuple of the three instead, where fewer tokens may ask than there are.
+            a tuple of the three instead; the queries may be of fewer tokens.
         heads: number of heads; head_dim = hidden / heads.
         bias: (batch, length), added to the scores of each key, or (batch, length, length), added
             to the scores of each query and key; None for none.
@@ -20,14 +20,13 @@ def attention(mixed, heads, bias=None, dropout=0.0, backend="eager"):
             scaled_dot_product_attention, which takes flash kernels on a GPU) or "axes" (the heads
             are an axis, as graph compilers expect it; for static graphs).
     Returns:
-        (batch, length, hidden).
+        (batch, tokens of the queries, hidden).
     """
-    if bias is not None and not isinstance(mixed, tuple):
-        bias = bias.astype(mixed.dtype)
     return _FUNCTIONS[backend](mixed, heads, bias, dropout)
 
 
 def _eager(mixed, heads, bias, dropout):
+    bias = _like(mixed, bias)
     batch, length, width = mixed.shape
     # The heads are laid along the batch by cutting and joining: paddle's CPU kernel for a
     # transposition of four or five axes takes longer than both matrix products.
@@ -56,12 +55,14 @@ def _axes(parts, heads, bias, dropout):
     )  # (batch, heads, length, head_dim)
     scores = paddle.matmul(query * size**-0.5, key, transpose_y=True)
     if bias is not None:
+        bias = _like(scores, bias)
         scores = scores + bias.unsqueeze([1, 2] if bias.ndim == 2 else 1)
     weights = drop(F.softmax(scores, axis=-1), dropout).astype(value.dtype)
     return paddle.matmul(weights, value).transpose([0, 2, 1, 3]).reshape([0, 0, width])
 
 
 def _sdpa(mixed, heads, bias, dropout):
+    bias = _like(mixed, bias)
     batch, length, width = mixed.shape
     query, key, value = mixed.reshape([batch, length, 3, heads, width // 3 // heads]).unbind(2)
     if bias is not None:
@@ -69,6 +70,10 @@ def _sdpa(mixed, heads, bias, dropout):
         bias = bias.unsqueeze([1, 2] if bias.ndim == 2 else 1)
     context = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
     return context.reshape([batch, length, width // 3])
+
+
+def _like(tensor, bias):
+    return None if bias is None else bias.astype(tensor.dtype)
 
 
 _FUNCTIONS = {"eager": _eager, "sdpa": _sdpa, "axes": _axes}

@@ -89,7 +89,12 @@ class EncoderLayer(nn.Layer):
         self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, hidden, layout):
-        hidden = self.attention_norm(hidden + self.dropout(self.attention(hidden, layout)))
+        return self.feed_forward(hidden, self.attention(hidden, layout))
+
+    def feed_forward(self, hidden, attended):
+        """The layer's result from its input and what attention made of it, (batch, length, hidden)
+        each."""
+        hidden = self.attention_norm(hidden + self.dropout(attended))
         inner = gelu(self.intermediate(hidden))  # (batch, length, intermediate)
         return self.output_norm(hidden + self.dropout(self.output(inner)))
 

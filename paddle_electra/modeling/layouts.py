@@ -32,7 +32,7 @@ class Padded:
         self._bias = None if mask is None else (1.0 - self.real) * MASKED
 
     def attend(self, mixed, heads, dropout, backend):
-        """See `attention.attention`: mixed (batch, length, 3 * hidden)."""
+        """See `attention.attention`: mixed (batch, length, 3 * hidden), or its tuple."""
         return attention(mixed, heads, self._bias, dropout, backend)
 
 

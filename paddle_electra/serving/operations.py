@@ -31,14 +31,14 @@ class Operations:
         heads: {kind: function that gives a `Predictor`}: trained heads of a pretrained model, which
             requests may ask for.
 
-    Attribute ``engine``: name of what ran the last batch, None before there was one.
+    Attributes: ``engine``, ``precision``: of what ran the last batch, None before there was one.
     """
 
     def __init__(self, predictor, pretrained=None, choose_device=None, heads=None):
         self.predictor, self.pretrained = predictor, pretrained or predictor
         self.choose_device = choose_device or _only_without_gpu
         self.heads = heads or {}
-        self.engine = None
+        self.engine = self.precision = None
 
     @property
     def kind(self):
@@ -98,7 +98,8 @@ class Operations:
         self._choose_engine(self.predictor(), self.default)
 
     def _choose_engine(self, predictor, task):
-        self.engine = predictor.engine(_NETWORKS.get(task, "task")).name
+        engine = predictor.engine(_NETWORKS.get(task, "task"))
+        self.engine, self.precision = engine.name, engine.precision
 
     def _run(self, predictor, call, texts):
         sizes = {"max_seq_len": call.max_seq_len}

@@ -22,7 +22,11 @@ class ServeOptions(ServingSettings):
         "what runs the network; auto: the static graph where it can be made",
         choices=("auto", "static", "eager"),
     )
-    precision: str = option("float32", "precision of the static graph: float32 or bfloat16")
+    precision: str = option(
+        "auto",
+        "of the static graph; auto: float32 unless PADDLE_ELECTRA_PRECISION says bfloat16",
+        choices=("auto", "float32", "bfloat16"),
+    )
     compute_threads: int | None = option(
         None, "threads of the processor for the network; none: the engine's choice", least=1
     )

@@ -103,6 +103,7 @@ class Service:
             "tasks": list(operations.tasks),
             "labels": operations.labels,
             "engine": operations.engine,
+            "precision": operations.precision,
             "process": os.getpid(),
             "uptime_seconds": round(time.time() - self._started, 1),
             "requests": dict(self._counts),

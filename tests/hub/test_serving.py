@@ -19,6 +19,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from chromium import Page
 from offline_hub import BARE_NAME, NAME
 from tiny_checkpoint import TEXTS
 
@@ -263,6 +264,18 @@ def test_the_page_comes_from_whatever_process_is_asked(servers, mode):
         assert servers[mode].get(f"/gradio/{NAME}/page.css")[0] == 200
     code, answer = servers[mode].get(f"/gradio/{NAME}/nothing.js")
     assert (code, answer["status"]) == (404, "111")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_page_answers_in_a_browser(servers, browser, expected, mode):
+    page = Page(browser, f"http://127.0.0.1:{servers[mode].port}/gradio/{NAME}")
+    page.type(TEXTS[3])
+    page.run()
+    label, (first, second) = (answers[3] for answers in expected["tuned"])
+    best, other = (row.text for row in page.all("#result tbody tr"))
+    assert best.startswith(f"{label} {100 * max(first, second):.1f} %")
+    assert other.endswith(f"{100 * min(first, second):.1f} %")
+    assert page.errors() == []
 
 
 def test_health(served):

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import paddle
@@ -14,9 +15,10 @@ from paddle_electra.checkpoint import native
 from paddle_electra.errors import InputError
 from paddle_electra.inference import engine as engines
 from paddle_electra.inference.engine import EagerEngine, StaticEngine
-from paddle_electra.inference.graphs import find_or_make, shortest
+from paddle_electra.inference.graphs import find_or_make, shortest, write_graph
 from paddle_electra.inference.networks import Networks, task_network
 from paddle_electra.inference.predictor import Predictor
+from paddle_electra.modeling.published import PublishedSequenceClassification
 
 LENGTHS = (3, 7, 8, 61, 64)
 LABELS = ["bad", "fair", "good"]
@@ -98,6 +100,47 @@ def test_static_gives_what_eager_gives(tmp_path, name):
 def test_static_heads_give_what_eager_gives(tmp_path, kind):
     folder = make_task_checkpoint(tmp_path / "model", kind, LABELS)
     compare(folder, "task", [(rows, length) for length in LENGTHS for rows in (1, 3)])
+
+
+def test_the_published_head_in_a_static_graph(tmp_path):
+    plain = checkpoints.load(make_checkpoint(tmp_path / "model"))
+    network = PublishedSequenceClassification(plain.config, 3)
+    network.eval()
+    arrays = batch(3, 20)
+    expected = EagerEngine(network).run(*arrays)
+    found = StaticEngine(lambda: write_graph(network, tmp_path / "graph")).run(*arrays)
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.skipif(not engines.has_bfloat16(), reason="this processor has no bfloat16")
+def test_bfloat16_answers_nearly_alike(tuned, monkeypatch):
+    texts = [*TEXTS, ("好", "太失望了。"), "好" * 60]
+    expected = Predictor.load(tuned, engine="static").predict(texts, return_prob=True)[1]
+    monkeypatch.setenv("PADDLE_ELECTRA_ENGINE", "auto")
+    monkeypatch.setenv("PADDLE_ELECTRA_PRECISION", "bfloat16")
+    half = Predictor.load(tuned)
+    found = half.predict(texts, return_prob=True)[1]
+    assert half.engine("task").precision == "bfloat16"
+    assert 0 < abs(found - expected).max() < 0.05
+    assert half.eager().engine("task").precision == "float32"
+
+
+def test_graphs_free_tensors_in_lots_and_leave_the_flag(tuned, monkeypatch):
+    flag = "FLAGS_eager_delete_tensor_gb"
+    before = paddle.get_flags([flag])
+    seen = []
+    run = StaticEngine._answer
+
+    def watched(*arguments):
+        seen.append(paddle.get_flags([flag])[flag])
+        return run(*arguments)
+
+    monkeypatch.setattr(StaticEngine, "_answer", watched)
+    predictors = [Predictor.load(tuned, engine="static") for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda predictor: predictor.predict(TEXTS), predictors))
+    assert seen[:3].count(0.0625) == len(seen) == 3
+    assert paddle.get_flags([flag]) == before
 
 
 @pytest.mark.slow
@@ -239,7 +282,7 @@ def test_the_environment_says_what_auto_is(tuned, monkeypatch):
     ("arguments", "message"),
     [
         ({"engine": "onnx"}, "engine: expected one of auto, static, eager, got 'onnx'"),
-        ({"precision": "int8"}, "precision: there are float32 and bfloat16, got 'int8'"),
+        ({"precision": "int8"}, "precision: expected one of auto, float32, bfloat16, got 'int8'"),
         ({"precision": "bfloat16", "engine": "eager"}, "precision: 'bfloat16' needs the static"),
         ({"threads": 0}, "threads: expected a whole number of at least 1, got 0"),
         ({"device": "tpu"}, "device: expected 'cpu', 'gpu' or 'gpu:1', got 'tpu'"),

@@ -1,44 +1,17 @@
-"""The page in a real Chromium: typing, clicking and reading what it shows.
+"""The page in a real Chromium: typing, clicking and reading what it shows."""
 
-Without Chromium these are skipped, unless ELECTRA_BROWSER is "required".
-"""
-
-import os
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
+from chromium import Page
 from tiny_checkpoint import TEXTS, make_checkpoint
 
 from paddle_electra.inference.predictor import Predictor
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs the extra 'dev'")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
 pytestmark = pytest.mark.slow
 LABELS = ["差", "好"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        missing = "no chromium and chromedriver (Debian: chromium, chromium-driver)"
-        if os.environ.get("ELECTRA_BROWSER") == "required":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--lang=en"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    running = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    running.set_page_load_timeout(60)
-    yield running
-    running.quit()
 
 
 @pytest.fixture(scope="module")
@@ -73,36 +46,6 @@ def pages(models):
     for server in servers:
         server.terminate()
         server.communicate(timeout=30)
-
-
-class Page:
-    """What a visitor does and sees."""
-
-    def __init__(self, browser, address):
-        self.browser = browser
-        browser.get(address)
-
-    def one(self, selector):
-        return self.browser.find_element(By.CSS_SELECTOR, selector)
-
-    def all(self, selector):
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
-
-    def type(self, text):
-        box = self.one("#text")
-        box.clear()
-        box.send_keys(text)
-
-    def run(self):
-        """Click, and wait until the answer or a message is there."""
-        self.one("#run").click()
-        self.wait(lambda: self.one("#run").is_enabled())
-
-    def wait(self, condition):
-        WebDriverWait(self.browser, 60).until(lambda _: condition())
-
-    def errors(self):
-        return [entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def test_typing_errors_are_coloured_and_a_suggestion_goes_into_the_text(browser, pages, models):

@@ -126,7 +126,7 @@ def test_health_says_what_there_is(predictors, kind, tasks, labels):
     with pytest.raises(InputError):
         service.answer({})
     after = service.health()
-    assert after["engine"] == "eager"
+    assert (after["engine"], after["precision"]) == ("eager", "float32")
     assert after["requests"] == {"answered": 1, "refused": 1, "busy": 0, "failed": 0}
 
 
