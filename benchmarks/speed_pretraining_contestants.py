@@ -47,6 +47,7 @@ ON_CPU = (
     Contestant("ours, packed", "ours", {"layout": "packed"}),
     Contestant("ours, unpadded", "ours", {"layout": "unpadded"}),
     Contestant("ours, padded, two processes", "ours", {}, 2, 1),
+    Contestant("ours, packed, two processes", "ours", {"layout": "packed"}, 2, 1),
     Contestant("ours, unpadded, two processes", "ours", {"layout": "unpadded"}, 2, 1),
     Contestant("ours, padded, Paddle's kernels", "ours", {"kernels": False}),
     PADDLENLP,

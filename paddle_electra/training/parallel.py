@@ -19,6 +19,7 @@ import paddle.distributed as dist
 
 from ..errors import InputError
 from .interrupts import SIGNALS
+from .pulse import Pulse
 
 BUCKET = 32 * 2**20  # numbers exchanged at once: 128 MB of float32
 # The launcher looks once a second for the process that died; those that only lost their partner
@@ -26,6 +27,7 @@ BUCKET = 32 * 2**20  # numbers exchanged at once: 128 MB of float32
 _GRACE = 6.0
 # A launcher that was killed ends nobody; this long its processes wait for one another.
 _PATIENCE = 30.0
+_UNANSWERED = 60  # seconds until a connection whose other end is silent is given up
 _MEETING, _PARTING = "paddle-electra/meeting", "paddle-electra/parting"
 
 
@@ -33,11 +35,15 @@ class World:
     """The processes of a job.  ``rank`` counts from 0; rank 0 writes files and messages.
 
     One process alone is a world of size 1, in which nothing is exchanged.
+
+    Args:
+        store: Paddle's, by which the processes meet.
+        pulse: the `Pulse` of this process, or None.
     """
 
-    def __init__(self, rank=0, size=1, store=None):
+    def __init__(self, rank=0, size=1, store=None, pulse=None):
         self.rank, self.size = rank, size
-        self._store = store
+        self._store, self._pulse = store, pulse
         self._met = self._parted = 0
         self._parent = os.getppid()
 
@@ -103,6 +109,8 @@ class World:
         """End this process's part in the job: rank 0, by which all meet, is the last to go."""
         if self.size == 1:
             return
+        if self._pulse is not None:
+            self._pulse.stop()
         with _partners():
             if not self.is_main:
                 self._add(_PARTING, 1)
@@ -189,11 +197,12 @@ def _partners():
         ) from error
 
 
-def send_at_once():
-    """Turn Nagle's algorithm off for the TCP connections that this process has.
+def set_connections():
+    """Set the TCP connections that this process has: prompt, and broken when a machine vanishes.
 
-    Paddle's store sends a request in pieces of a few bytes; with the algorithm every request waits
-    some 40 ms for an acknowledgement, which is half of a small model's step.
+    Paddle's store sends a request in pieces of a few bytes; with Nagle's algorithm every request
+    waits some 40 ms for an acknowledgement, which is half of a small model's step.  A partner whose
+    machine is gone answers nothing, and Linux tries for a quarter of an hour.
     """
     folder = "/proc/self/fd"
     for name in os.listdir(folder) if os.path.isdir(folder) else ():
@@ -203,6 +212,11 @@ def send_at_once():
             with socket.socket(fileno=os.dup(int(name))) as connection:
                 if connection.family in (socket.AF_INET, socket.AF_INET6):
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _UNANSWERED)
+                    connection.setsockopt(
+                        socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _UNANSWERED
+                    )
 
 
 @functools.cache
@@ -222,5 +236,15 @@ def join_world():
         with _partners():
             fleet.init(is_collective=True, log_level="WARNING")
     store = paddle.base.core.create_or_get_global_tcp_store()
-    send_at_once()
-    return World(dist.get_rank(), dist.get_world_size(), store)
+    set_connections()
+    rank, size = dist.get_rank(), dist.get_world_size()
+    return World(rank, size, store, Pulse(rank, size, _another_connection, _GRACE))
+
+
+def _another_connection():
+    """To the job's store, where Paddle's own finds it; one for a thread of its own."""
+    first = os.environ.get("PADDLE_TRAINER_ENDPOINTS", "").split(",")[0]
+    host, _, port = os.environ.get("PADDLE_MASTER", first).rpartition(":")
+    store = paddle.base.core.TCPStore(host, int(port), False, 0, int(_PATIENCE))
+    set_connections()
+    return store

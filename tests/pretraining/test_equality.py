@@ -17,7 +17,7 @@ from paddle_electra.modeling.config import ElectraConfig
 from paddle_electra.pretraining.batches import LAYOUTS, BatchMaker
 from paddle_electra.pretraining.options import PretrainOptions
 from paddle_electra.pretraining.settings import build_model
-from paddle_electra.pretraining.step import Trainer
+from paddle_electra.pretraining.step import LOSSES, Trainer
 from paddle_electra.training.log import read_log
 
 STEPS = 50
@@ -36,7 +36,7 @@ def hparams(shards, output, **changes):
 
 
 def recorded(folder, name):
-    """What all processes recorded, the gradients of rank 0, and the losses of the log."""
+    """What all processes recorded, the gradients of rank 0, and the losses of each step."""
     samples, gradients = {}, None
     for path in sorted(folder.glob(f"{name}.*.npz")):
         arrays = dict(np.load(path))
@@ -44,7 +44,8 @@ def recorded(folder, name):
         gradients = gradients or found
         samples |= arrays
     log = read_log(folder / name / "log.jsonl")
-    return samples, gradients, [entry["loss"] for entry in log if entry["kind"] == "train"]
+    losses = [[entry[key] for key in LOSSES] for entry in log if entry["kind"] == "train"]
+    return samples, gradients, losses
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +84,9 @@ def test_micro_steps_equal_the_whole_batch(shards, whole, tmp_path, parts):
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one(shards, whole, tmp_path):
-    changes = {"gradient_accumulation_steps": 2}
+@pytest.mark.parametrize("parts", [1, 2])
+def test_two_processes_equal_one(shards, whole, tmp_path, parts):
+    changes = {"gradient_accumulation_steps": parts}
     arguments = json.dumps(hparams(shards, tmp_path / "run", **changes)), tmp_path / "run"
     launch(Path(recorded_run.__file__), *arguments, logs=tmp_path / "logs")
     assert len(list(tmp_path.glob("run.*.npz"))) == 2

@@ -317,3 +317,8 @@ def test_another_number_of_processes_goes_on_alike(shards, tmp_path):
     for key in ("loss", "gradient_norm", "tokens_seen", "learning_rate"):
         values = [[e[key] for e in log if e["kind"] == "train"] for log in (ours, theirs)]
         np.testing.assert_allclose(*values, rtol=1e-4, err_msg=key)
+    held_out = [[e for e in log if e["kind"] == "eval"] for log in (ours, theirs)]
+    for key in ("mlm_loss", "discriminator_loss", "rtd_auc"):
+        values = [[e[key] for e in log] for log in held_out]
+        assert len(values[0]) > 0
+        np.testing.assert_allclose(*values, rtol=1e-3, err_msg=key)
