@@ -138,6 +138,8 @@ def run_workers(root, load, arguments, init_args):
 
         def kill():
             killed["process"] = _health(server.port)["process"]
+            os.kill(killed["process"], signal.SIGSTOP)  # it accepts no more while one looks
+            killed["held"] = clients.connections_of(killed["process"])
             killed["at"] = time.perf_counter()
             os.kill(killed["process"], signal.SIGKILL)
 
@@ -152,17 +154,19 @@ def run_workers(root, load, arguments, init_args):
         )
     wrong, furthest = clients.judge(answers, requests, load.alone)
     lost = [answer for answer in answers if answer.code is None]
-    later = sum(answer.began > killed["at"] for answer in lost)
+    others = [answer for answer in lost if answer.port not in killed["held"]]
+    later = [answer for answer in lost if answer.began > killed["at"]]
     row = summary(
         f"ours, {arguments.workers} workers, one killed", answers, seconds, wrong, furthest
     )
     lines = [
         f"- worker {killed['process']} of {arguments.workers} was killed after "
         f"{arguments.multi // 2} answers",
-        f"- lost: {len(lost)} requests, of at most {arguments.clients} that were under way",
-        f"- lost of those that began after the kill: {later}",
+        f"- lost: {len(lost)} of {arguments.clients} requests under way; the killed worker had "
+        f"accepted all but {len(others)} of them",
+        f"- lost of those that began after the kill: {len(later)}",
     ]
-    return row, lines, sum(wrong.values()) - len(lost) + later
+    return row, lines, sum(wrong.values()) - len(lost) + len({*others, *later})
 
 
 def _health(port):

@@ -3,9 +3,11 @@
 import http.client
 import itertools
 import json
+import os
 import random
 import threading
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 CLOSE = 1e-5  # how far a probability may be from the one of the request alone
@@ -23,13 +25,15 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """``code`` and ``content`` of HTTP, or None and the exception of a lost connection."""
+    """``code`` and ``content`` of HTTP, or None and the exception of a lost connection; ``port`` of
+    the client's end, None where there was no connection."""
 
     request: int
     code: int | None
     content: Any
     began: float
     ended: float
+    port: int | None
 
 
 def good_requests(characters, count, seed):
@@ -125,9 +129,11 @@ def send_all(port, module, requests, order, clients, at=None):
 
 
 def _send(port, module, request, index):
-    began = time.perf_counter()
+    began, own = time.perf_counter(), None
     try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        connection.connect()
+        own = connection.sock.getsockname()[1]
         path = f"/predict/{module}"
         connection.request("POST", path, request.body, {"Content-Type": request.kind})
         reply = connection.getresponse()
@@ -135,7 +141,16 @@ def _send(port, module, request, index):
         connection.close()
     except (OSError, http.client.HTTPException) as error:
         code, content = None, repr(error)
-    return Answer(index, code, content, began, time.perf_counter())
+    return Answer(index, code, content, began, time.perf_counter(), own)
+
+
+def connections_of(process):
+    """The clients' ports of the TCP connections that a process has accepted (Linux)."""
+    folder = Path(f"/proc/{process}/fd")
+    files = [os.readlink(path) for path in folder.iterdir()]
+    sockets = {name[len("socket:[") : -1] for name in files if name.startswith("socket:")}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {int(row[2].rpartition(":")[2], 16) for row in rows if row[9] in sockets}
 
 
 def judge(answers, requests, alone):

@@ -1,6 +1,7 @@
 """The stages of a run: short examples first, then, if wanted, longer ones (``--long-data``)."""
 
 from ..errors import InputError
+from ..training.parallel import place_on_machine
 from .batches import BatchMaker
 from .order import ExampleOrder
 from .settings import check_statements, check_words
@@ -58,7 +59,8 @@ class Stage:
 
 
 def read_datasets(options):
-    """The `ShardDataset`s of the stages, with every file's checksum compared.
+    """The `ShardDataset`s of the stages, with every file's checksum compared, by the processes of
+    this machine together.
 
     Raises:
         InputError: unusable shards, another vocabulary in the second, or options that say of the
@@ -71,7 +73,7 @@ def read_datasets(options):
         datasets[1].check_vocabulary(datasets[0].vocab_fingerprint)
         check_words(options, datasets[1])
     for dataset in datasets:
-        dataset.verify()
+        dataset.verify(*place_on_machine())
     return datasets
 
 

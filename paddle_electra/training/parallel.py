@@ -219,6 +219,13 @@ def set_connections():
                     )
 
 
+def place_on_machine():
+    """(number of this process, how many there are) among the job's processes on this machine."""
+    variables = ("PADDLE_TRAINERS_NUM", 1), ("PADDLE_LOCAL_RANK", 0), ("PADDLE_LOCAL_SIZE", 1)
+    job, rank, size = (int(os.environ.get(*variable)) for variable in variables)
+    return (rank, size) if job > 1 and rank < size else (0, 1)
+
+
 @functools.cache
 def join_world():
     """The one `World` of this process, as the launcher's environment describes it; joins it

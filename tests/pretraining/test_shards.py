@@ -100,6 +100,17 @@ def test_opening_maps_nothing_yet(tmp_path, monkeypatch):
     assert [path.name for path in mapped] == ["shard-00001.tokens", "shard-00001.index"]
 
 
+def test_parts_of_the_shards_are_compared(tmp_path):
+    dataset = make_dataset(tmp_path, [make_examples(5) for _ in range(5)])
+    path = tmp_path / "shard-00003.tokens"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    dataset.verify(0, 2)
+    with pytest.raises(InputError, match=r"shard-00003\.tokens"):
+        dataset.verify(1, 2)
+
+
 def test_a_failed_shard_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError):
         with shards.write_shard(tmp_path, "shard-00000", 100) as writer:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from paddle_electra.training import pulse
-from paddle_electra.training.parallel import set_connections
+from paddle_electra.training.parallel import place_on_machine, set_connections
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="lists its files in /proc")
@@ -30,6 +30,22 @@ def test_connections_are_prompt_and_notice_a_machine_that_vanished():
         assert all(end.getsockopt(*option) for end in ends for option in options)
         ours.sendall(b"still open")
         assert theirs.recv(10) == b"still open"
+
+
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [
+        ({}, (0, 1)),
+        ({"TRAINERS_NUM": 16, "LOCAL_RANK": 3, "LOCAL_SIZE": 8}, (3, 8)),
+        ({"TRAINERS_NUM": 1, "LOCAL_RANK": 0, "LOCAL_SIZE": 2}, (0, 1)),  # left by another job
+    ],
+)
+def test_the_place_on_a_machine(monkeypatch, variables, place):
+    for name in ("TRAINERS_NUM", "LOCAL_RANK", "LOCAL_SIZE"):
+        monkeypatch.delenv(f"PADDLE_{name}", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(f"PADDLE_{name}", str(value))
+    assert place_on_machine() == place
 
 
 class Store:
