@@ -13,7 +13,7 @@ from pathlib import Path
 
 import paddle
 import pytest
-from offline_hub import BARE_NAME, NAME
+from offline_hub import BARE_NAME, NAME, VERSION
 from tiny_checkpoint import TEXTS, make_checkpoint
 
 from paddle_electra.checkpoint import native
@@ -74,7 +74,8 @@ def paddlenlp_config(folder):
 def found(offline, models):
     environment, root = offline
     folder, archive = build_module(models["tuned"], NAME, root / "dist")
-    bare_folder, _ = build_module(models["bare"], BARE_NAME, root / "dist")
+    # Scripts written for the published modules may name their version.
+    bare_folder, _ = build_module(models["bare"], BARE_NAME, root / "dist", version=VERSION)
     inputs = {
         "texts": TEXTS,
         "folder": str(folder),

@@ -10,6 +10,7 @@ import os
 import paddle
 import paddle.nn.functional as F
 import paddlehub as hub
+from offline_hub import VERSION
 from paddlehub.datasets.base_nlp_dataset import (
     SeqLabelingDataset,
     TextClassificationDataset,
@@ -102,7 +103,7 @@ class Pairs(TextMatchingDataset):
 def train_and_predict(name, task, dataset, folder, data, label_map):
     """What the two scripts of a demo do, and what the trained module answers beside it."""
     paddle.seed(1)
-    model = hub.Module(name=name, task=task, label_map=label_map)
+    model = hub.Module(name=name, version=VERSION, task=task, label_map=label_map)
     before = model.predict(data, max_seq_len=LENGTH, return_prob=True)[1]
     train = dataset(folder, model.get_tokenizer())
     dev = dataset(folder, model.get_tokenizer(), mode="dev")

@@ -11,6 +11,7 @@ import sys
 import warnings
 
 NAME, BARE_NAME = "chinese-electra-tiny", "electra-without-head"
+VERSION = "2.0.2"  # of the second, and of the published modules
 
 
 def hub_command(*arguments):
