@@ -1,5 +1,6 @@
 """Requests for `load_serving.py`, clients that send them, and what came back."""
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -33,7 +34,7 @@ class Answer(NamedTuple):
     content: Any
     began: float
     ended: float
-    port: int | None
+    port: int | None = None
 
 
 def good_requests(characters, count, seed):
@@ -146,8 +147,10 @@ def _send(port, module, request, index):
 
 def connections_of(process):
     """The clients' ports of the TCP connections that a process has accepted (Linux)."""
-    folder = Path(f"/proc/{process}/fd")
-    files = [os.readlink(path) for path in folder.iterdir()]
+    files = []
+    for path in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            files.append(os.readlink(path))
     sockets = {name[len("socket:[") : -1] for name in files if name.startswith("socket:")}
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {int(row[2].rpartition(":")[2], 16) for row in rows if row[9] in sockets}

@@ -1,6 +1,9 @@
 """The clients of the load benchmark: their mistakes are refused, and wrong answers are seen."""
 
 import json
+import os
+import socket
+import sys
 
 import load_serving_clients as clients
 import pytest
@@ -71,3 +74,13 @@ def test_what_is_wrong_is_seen():
     bare = clients.Answer(1, 400, b"<html>", 0.0, 1.0)
     wrong, _ = clients.judge([lost, bare], requests, alone)
     assert (wrong["lost"], wrong["no form"]) == (1, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_the_connections_that_a_process_has_accepted_are_found():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()) as accepted, server.accept()[0]:
+            with socket.create_connection(server.getsockname()) as waiting:
+                found = clients.connections_of(os.getpid())
+                assert accepted.getsockname()[1] in found
+                assert waiting.getsockname()[1] not in found
