@@ -4,7 +4,6 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-import chromium
 import pytest
 from good_things import made, run_folder  # noqa: F401  (fixtures)
 
@@ -48,6 +47,8 @@ def oracle(reference):
 @pytest.fixture(scope="module")
 def browser():
     """A running Chromium."""
+    import chromium  # selenium is not for every test process
+
     running = chromium.start()
     yield running
     running.quit()

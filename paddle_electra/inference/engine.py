@@ -176,18 +176,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def chosen(name, value, known, variable):
+    """(``value``, its name); "auto" may be another by the environment ``variable``.
+
+    Raises:
+        InputError: it is none of the ``known``.
+    """
+    if value == "auto" and os.environ.get(variable):
+        value, name = os.environ[variable], variable
+    if value not in known:
+        raise InputError(f"{name}: expected one of {', '.join(known)}, got {value!r:.40}")
+    return value, name
+
+
 def check_precision(precision, engine, device):
     """The precision to compute in; "auto" is float32 unless the environment says otherwise.
 
     Raises:
         InputError: there is no such precision, or not here.
     """
-    where = "precision"
-    if precision == "auto" and os.environ.get(_VARIABLE):
-        precision, where = os.environ[_VARIABLE], _VARIABLE
-    if precision not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise InputError(f"{where}: expected one of {known}, got {precision!r:.40}")
+    precision, where = chosen("precision", precision, PRECISIONS, _VARIABLE)
     if precision != "bfloat16":
         return "float32"
     if engine == "eager":

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..runtime import use_fast_products
 from ..text.tokenizer import ElectraTokenizer
 from .batching import batches
-from .engine import EagerEngine, StaticEngine, check_precision
+from .engine import EagerEngine, StaticEngine, check_precision, chosen
 from .graphs import find_or_make, shortest
 from .inputs import as_texts, check_number
 from .networks import CLASSIFYING, Networks
@@ -317,12 +317,7 @@ class Predictor:
 
 def check_engine(engine):
     """``engine`` if there is such a one; "auto" may be another by the environment."""
-    where = "engine"
-    if engine == "auto" and os.environ.get(_VARIABLE):
-        engine, where = os.environ[_VARIABLE], _VARIABLE
-    if engine not in ENGINES:
-        raise InputError(f"{where}: expected one of {', '.join(ENGINES)}, got {engine!r:.40}")
-    return engine
+    return chosen("engine", engine, ENGINES, _VARIABLE)[0]
 
 
 def check_device(device):
