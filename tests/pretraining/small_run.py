@@ -25,6 +25,7 @@ SMALL = {
     "visualdl": False,
     "device": "cpu",
 }
+QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 def write_vocab(path, characters):

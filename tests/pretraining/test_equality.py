@@ -9,7 +9,7 @@ import paddle
 import pytest
 import recorded_run
 from launched import launch
-from small_run import CHARACTERS, SMALL, build_shards
+from small_run import CHARACTERS, QUIET, SMALL, build_shards
 
 from paddle_electra.config import from_dict
 from paddle_electra.modeling import kernels
@@ -21,7 +21,6 @@ from paddle_electra.pretraining.step import LOSSES, Trainer
 from paddle_electra.training.log import read_log
 
 STEPS = 50
-QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from launched import ENTRY, environment
-from small_run import CHARACTERS, SMALL, build_shards
+from small_run import CHARACTERS, QUIET, SMALL, build_shards
 
 from paddle_electra.config import from_dict
 from paddle_electra.pretraining import run as pretraining
@@ -22,7 +22,6 @@ from paddle_electra.training.log import read_log
 from paddle_electra.training.pulse import MISSES
 
 pytestmark = pytest.mark.slow
-QUIET = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 INTERVAL = 0.25  # seconds between signs of life
 
 
