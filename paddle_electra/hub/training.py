@@ -87,7 +87,8 @@ class TrainableModule(nn.Layer):
             attention_mask = (input_ids != self.pad_id).astype("int64")
         layout = Padded(attention_mask)
         layout.positions = position_ids
-        return self.model.electra(input_ids, token_type_ids, layout=layout)
+        first_only = getattr(self.model, "reads_first_only", False)
+        return self.model.electra(input_ids, token_type_ids, layout=layout, first_only=first_only)
 
     def _mean(self, input_ids, *rest):
         hidden = self._encode(input_ids, *rest)

@@ -36,7 +36,7 @@ from ..modeling import kernels
 from .static_layers import prepare
 
 # Raise it with every change of a network, or of how its graph is written.
-FORMAT = 2
+FORMAT = 3
 LIMIT_BYTES = 4 << 30  # what the graphs in the user's cache may take together
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 BESIDE = ".graphs"

@@ -17,9 +17,6 @@ def prepare(layer):
         if isinstance(part, SelfAttention):
             part.backend = "axes"
             part.qkv = SeparateProducts(part.qkv)
-    if getattr(layer, "reads_first_only", False):
-        layers = layer.electra.layers
-        layers[-1] = FirstToken(layers[-1])
 
 
 class SeparateProducts(nn.Layer):
@@ -28,40 +25,22 @@ class SeparateProducts(nn.Layer):
     oneDNN copies each of the three parts, and in bfloat16 converts it to float32 and back.
 
     Args:
-        joint: the one layer, (hidden, 3 * hidden).
+        joint: an `encoder.QueryKeyValue`.
     """
 
     def __init__(self, joint):
         super().__init__()
         parts = [np.split(part.numpy(), 3, axis=-1) for part in (joint.weight, joint.bias)]
-        self.parts = nn.LayerList(_dense(weight, bias) for weight, bias in zip(*parts, strict=True))
+        dense = [_dense(weight, bias) for weight, bias in zip(*parts, strict=True)]
+        self.query, self.key, self.value = dense
 
     def forward(self, hidden):
         """A tuple of three (batch, length, hidden)."""
-        return tuple(part(hidden) for part in self.parts)
+        return self.query(hidden), self.key(hidden), self.value(hidden)
 
-
-class FirstToken(nn.Layer):
-    """A layer of the encoder for the first token alone, which still sees all others.
-
-    As the last layer it spares a classifier, which reads [CLS] only, nearly all of its work.
-
-    Args:
-        layer: an `EncoderLayer` after `prepare` has changed its attention.
-    """
-
-    def __init__(self, layer):
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, hidden, layout):
-        """(batch, 1, hidden) from (batch, length, hidden)."""
-        layer, attention = self.layer, self.layer.attention
-        query, key, value = attention.qkv.parts
-        first = hidden[:, :1]
-        mixed = (query(first), key(hidden), value(hidden))
-        context = layout.attend(mixed, attention.heads, 0.0, attention.backend)
-        return layer.feed_forward(first, attention.dense(context))
+    def of_first(self, hidden):
+        """The same with queries of the first tokens alone, (batch, 1, hidden)."""
+        return self.query(hidden[:, :1]), self.key(hidden), self.value(hidden)
 
 
 def _dense(weight, bias):

@@ -311,9 +311,12 @@ class ElectraForSequenceClassification(nn.Layer):
         self.classifier = Linear(config.hidden_size, num_classes, weight_attr=glorot())
 
     def classify(self, hidden):
-        """Logits (batch, num_classes) from the encoder's states (batch, length, hidden)."""
+        """Logits (batch, num_classes) from the encoder's states (batch, 1 or more, hidden)."""
         return self.classifier(self.dropout(self.electra.pool(hidden)))
 
     def forward(self, input_ids, token_type_ids=None, attention_mask=None):
         """Logits (batch, num_classes)."""
-        return self.classify(self.electra(input_ids, token_type_ids, attention_mask))
+        hidden = self.electra(
+            input_ids, token_type_ids, attention_mask, first_only=self.reads_first_only
+        )
+        return self.classify(hidden)

@@ -9,7 +9,7 @@ from paddle import nn
 from paddle.distributed.fleet.utils import recompute
 
 from ..errors import InputError
-from .kernels import Dropout, LayerNorm, Linear, gelu
+from .kernels import Dropout, LayerNorm, Linear, gelu, linear
 from .layouts import Padded
 
 
@@ -55,8 +55,23 @@ class ElectraEmbeddings(nn.Layer):
         return self.layer_norm(hidden)  # (batch, length, embedding)
 
 
+class QueryKeyValue(Linear):
+    """Query, key and value in one product: (..., hidden) to (..., 3 * hidden)."""
+
+    def of_first(self, hidden):
+        """Of a batch the queries of the first tokens, and the keys and values of all.
+
+        Returns:
+            (batch, 1, hidden), and twice (batch, length, hidden).
+        """
+        width = self.weight.shape[0]
+        query = linear(hidden[:, :1], self.weight[:, :width], self.bias[:width])
+        others = linear(hidden, self.weight[:, width:], self.bias[width:])
+        return query, *others.split(2, axis=-1)
+
+
 class SelfAttention(nn.Layer):
-    """Multi-head self-attention with query, key and value in one product."""
+    """Multi-head self-attention."""
 
     def __init__(self, config):
         super().__init__()
@@ -65,13 +80,17 @@ class SelfAttention(nn.Layer):
         self.dropout = config.attention_probs_dropout_prob
         self.backend = "eager"
         init = config.initializer_range
-        self.qkv = Linear(width, 3 * width, weight_attr=truncated_normal(init))
+        self.qkv = QueryKeyValue(width, 3 * width, weight_attr=truncated_normal(init))
         self.dense = Linear(width, width, weight_attr=truncated_normal(init))
 
-    def forward(self, hidden, layout):
+    def forward(self, hidden, layout, first_only=False):
         dropout = self.dropout if self.training else 0.0
-        context = layout.attend(self.qkv(hidden), self.heads, dropout, self.backend)
-        return self.dense(context)  # (batch, length, hidden)
+        if first_only:
+            mixed, backend = self.qkv.of_first(hidden), "axes"
+        else:
+            mixed, backend = self.qkv(hidden), self.backend
+        context = layout.attend(mixed, self.heads, dropout, backend)
+        return self.dense(context)  # (batch, length or 1, hidden)
 
 
 class EncoderLayer(nn.Layer):
@@ -88,12 +107,10 @@ class EncoderLayer(nn.Layer):
         self.output_norm = LayerNorm(width, epsilon=config.layer_norm_eps)
         self.dropout = Dropout(config.hidden_dropout_prob)
 
-    def forward(self, hidden, layout):
-        return self.feed_forward(hidden, self.attention(hidden, layout))
-
-    def feed_forward(self, hidden, attended):
-        """The layer's result from its input and what attention made of it, (batch, length, hidden)
-        each."""
+    def forward(self, hidden, layout, first_only=False):
+        attended = self.attention(hidden, layout, first_only)
+        if first_only:
+            hidden = hidden[:, :1]
         hidden = self.attention_norm(hidden + self.dropout(attended))
         inner = gelu(self.intermediate(hidden))  # (batch, length, intermediate)
         return self.output_norm(hidden + self.dropout(self.output(inner)))
@@ -146,7 +163,13 @@ class ElectraModel(nn.Layer):
         return self
 
     def forward(
-        self, input_ids, token_type_ids=None, attention_mask=None, all_layers=False, layout=None
+        self,
+        input_ids,
+        token_type_ids=None,
+        attention_mask=None,
+        all_layers=False,
+        layout=None,
+        first_only=False,
     ):
         """Hidden states.
 
@@ -156,8 +179,11 @@ class ElectraModel(nn.Layer):
             attention_mask: (batch, length), 1 for real tokens; None for all real.
             all_layers: also return the input of the first layer and every layer's output.
             layout: of `layouts`, in place of the attention mask; None for one example a row.
+            first_only: let the last layer compute the first token alone, which sees all others
+                as ever: for heads that read nothing else.  Needs one example a row.
         Returns:
-            (batch, length, hidden), or a list of 1 + layers of them.
+            (batch, length, hidden), or (batch, 1, hidden) with ``first_only``; or a list of 1 +
+            layers of them.
         Raises:
             InputError: more tokens than ``max_position_embeddings``.
         """
@@ -170,11 +196,11 @@ class ElectraModel(nn.Layer):
         if self.embeddings_project is not None:
             hidden = self.embeddings_project(hidden)
         states = [hidden]
-        for layer in self.layers:
-            if self.recompute and self.training:
-                hidden = recompute(layer, hidden, layout)
-            else:
-                hidden = layer(hidden, layout)
+        last = len(self.layers) - 1
+        for number, layer in enumerate(self.layers):
+            inputs = (hidden, layout, first_only and number == last)
+            recomputes = self.recompute and self.training
+            hidden = recompute(layer, *inputs) if recomputes else layer(*inputs)
             if all_layers:
                 states.append(hidden)
         return states if all_layers else hidden

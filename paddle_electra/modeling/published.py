@@ -40,12 +40,15 @@ class PublishedSequenceClassification(nn.Layer):
         self.classifier = PublishedClassificationHead(config, num_classes)
 
     def classify(self, hidden):
-        """Logits (batch, num_classes) from the encoder's states (batch, length, hidden)."""
+        """Logits (batch, num_classes) from the encoder's states (batch, 1 or more, hidden)."""
         return self.classifier(self.electra.pool(hidden))
 
     def forward(self, input_ids, token_type_ids=None, attention_mask=None):
         """Logits (batch, num_classes)."""
-        return self.classify(self.electra(input_ids, token_type_ids, attention_mask))
+        hidden = self.electra(
+            input_ids, token_type_ids, attention_mask, first_only=self.reads_first_only
+        )
+        return self.classify(hidden)
 
 
 class PublishedTokenClassification(nn.Layer):

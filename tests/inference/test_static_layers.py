@@ -45,12 +45,17 @@ def published(folder, _):
 )
 def test_the_last_layer_of_a_classifier_computes_the_first_token(tmp_path, make, kind):
     layer, arrays = make(tmp_path, kind), batch(3, 20)
-    expected, before = rows_of_products(layer, arrays)
+    layer.reads_first_only = False
+    expected, every = rows_of_products(layer, arrays)
+    layer.reads_first_only = True
+    found, first = rows_of_products(layer, arrays)
     prepare(layer)
-    found, after = rows_of_products(layer, arrays)
-    assert before == [20] * 4  # query, key and value; context; two of the feed-forward
-    assert after == [1, 20, 20, 1, 1, 1]
+    static, separate = rows_of_products(layer, arrays)
+    assert every == [20] * 4  # query, key and value; context; two of the feed-forward
+    assert first == [1] * 3  # query, key and value are not counted: their weight is cut
+    assert separate == [1, 20, 20, 1, 1, 1]
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(static, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_head_that_reads_all_tokens_gets_all(tmp_path):
