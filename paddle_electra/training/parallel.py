@@ -19,7 +19,7 @@ import paddle.distributed as dist
 
 from ..errors import InputError
 from .interrupts import SIGNALS
-from .pulse import Pulse
+from .pulse import BROKEN, Pulse, reason_of
 
 BUCKET = 32 * 2**20  # numbers exchanged at once: 128 MB of float32
 # The launcher looks once a second for the process that died; those that only lost their partner
@@ -187,13 +187,12 @@ def _partners():
     """Turn a broken connection to the other processes into an `InputError`."""
     try:
         yield
-    except (RuntimeError, OSError, ValueError) as error:
+    except BROKEN as error:
         time.sleep(_GRACE)
-        reason = str(error).strip().splitlines()[-1]
         logs = os.environ.get("PADDLE_LOG_DIR", "log")
         raise InputError(
-            f"another process of this job has ended ({reason}); its log is among {logs}/workerlog.*"
-            f". The same command resumes from the last checkpoint"
+            f"another process of this job has ended ({reason_of(error)}); its log is among "
+            f"{logs}/workerlog.*. The same command resumes from the last checkpoint"
         ) from error
 
 

@@ -13,6 +13,12 @@ INTERVAL = 5.0  # seconds between signs
 MISSES = 24
 _SIGNS, _DEATHS = "paddle-electra/pulse/{}", "paddle-electra/deaths"
 _EXIT_CODE = 2
+BROKEN = (RuntimeError, OSError, ValueError)  # what Paddle raises when a partner is gone
+
+
+def reason_of(error):
+    """What one of `BROKEN` says: the last line, below Paddle's own stack."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
 
 
 class Pulse:
@@ -41,8 +47,8 @@ class Pulse:
     def _run(self):
         try:
             found = self._watch(self._connect())
-        except (RuntimeError, OSError, ValueError) as error:
-            found = f"lost the connection to process 0: {str(error).strip().splitlines()[-1]}"
+        except BROKEN as error:
+            found = f"lost the connection to process 0: {reason_of(error)}"
         if found is not None:
             self._end(found)
 

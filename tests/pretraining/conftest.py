@@ -1,9 +1,10 @@
-"""A corpus of every kind of file, its vocabulary, and units small enough for several shards."""
+"""A corpus of every kind of file, its vocabulary, units small enough for several shards; shards."""
 
 import gzip
 import json
 
 import pytest
+import small_run
 from corpora import CHARACTERS, as_text, make_documents
 
 from paddle_electra.pretraining import plan
@@ -32,3 +33,10 @@ def corpus(tmp_path):
 @pytest.fixture
 def small_units(monkeypatch):
     monkeypatch.setattr(plan, "SMALLEST_UNIT", 10_000)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """A small data set, which no test may change."""
+    folder = tmp_path_factory.mktemp("data")
+    return small_run.build_shards(folder, "shards", small_run.CHARACTERS)

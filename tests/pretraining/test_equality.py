@@ -9,7 +9,7 @@ import paddle
 import pytest
 import recorded_run
 from launched import launch
-from small_run import CHARACTERS, QUIET, SMALL, build_shards
+from small_run import QUIET, SMALL
 
 from paddle_electra.config import from_dict
 from paddle_electra.modeling import kernels
@@ -21,11 +21,6 @@ from paddle_electra.pretraining.step import LOSSES, Trainer
 from paddle_electra.training.log import read_log
 
 STEPS = 50
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return build_shards(tmp_path_factory.mktemp("data"), "shards", CHARACTERS)
 
 
 def hparams(shards, output, **changes):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_run import CHARACTERS, QUIET, SMALL, build_shards
+from small_run import QUIET, SMALL
 
 from paddle_electra import files
 from paddle_electra.checkpoint.runs import list_checkpoints
@@ -35,11 +35,6 @@ from kill_resume_jobs import Job, differences, entries, steps_logged, unreadable
 VALUES = {**SMALL, "keep_checkpoint_max": 1, "gradient_accumulation_steps": 2}
 VALUES |= {"num_hidden_layers": 1, "train_batch_size": 4, "eval_batch_size": 4}
 VALUES |= {"peak_tflops": 1.0}  # else it is measured
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return build_shards(tmp_path_factory.mktemp("data"), "shards", CHARACTERS)
 
 
 def hparams(shards, output, **changes):

@@ -5,7 +5,7 @@ import json
 import paddle
 import pytest
 from launched import ENTRY, launch
-from small_run import CHARACTERS, SMALL, build_shards
+from small_run import SMALL
 from test_equality import distance, losses_and_gradients, trainer_and_batch
 
 from paddle_electra import checkpoint
@@ -25,11 +25,6 @@ def on_the_gpu():
     paddle.device.set_device("gpu")
     yield
     paddle.device.set_device(before)
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return build_shards(tmp_path_factory.mktemp("data"), "shards", CHARACTERS)
 
 
 @pytest.mark.parametrize("layout", ["packed", "unpadded"])

@@ -16,11 +16,6 @@ from paddle_electra.pretraining.options import PretrainOptions
 from paddle_electra.training.state import list_checkpoints
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return build_shards(tmp_path_factory.mktemp("data"), "shards", CHARACTERS)
-
-
 def options(shards, output, **changes):
     return from_dict(
         PretrainOptions, {**SMALL, "data": str(shards), "output": str(output), **changes}

@@ -25,11 +25,6 @@ from paddle_electra.training.log import read_log
 from paddle_electra.training.state import list_checkpoints
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return build_shards(tmp_path_factory.mktemp("data"), "shards", CHARACTERS)
-
-
 def options(shards, output, **changes):
     values = {**SMALL, "data": str(shards), "output": str(output), **changes}
     return from_dict(PretrainOptions, values)

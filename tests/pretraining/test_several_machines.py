@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from launched import ENTRY, environment
-from small_run import CHARACTERS, QUIET, SMALL, build_shards
+from small_run import QUIET, SMALL
 
 from paddle_electra.config import from_dict
 from paddle_electra.pretraining import run as pretraining
@@ -64,11 +64,6 @@ def machines(values, logs):
     finally:
         for machine in both:
             machine.kill()
-
-
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return build_shards(tmp_path_factory.mktemp("data"), "shards", CHARACTERS)
 
 
 def hparams(shards, output, **changes):

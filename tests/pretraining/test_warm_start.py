@@ -31,11 +31,6 @@ SIZES = (
 WORDS = "electra.embeddings.word_embeddings.weight"
 
 
-@pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    return build_shards(tmp_path_factory.mktemp("data"), "shards", CHARACTERS)
-
-
 def make_model(folder, vocab, **changes):
     """A native checkpoint of a discriminator and a generator that fit the shards."""
     sizes = {
