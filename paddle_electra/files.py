@@ -214,6 +214,26 @@ def write_json(path, value):
         handle.write("\n")
 
 
+def parse_json(text, place):
+    """The value of a JSON text; ``place`` begins the message.
+
+    Raises:
+        json.JSONDecodeError: not JSON.
+        InputError: half of a surrogate pair, which no file in UTF-8 can hold.
+    """
+    value = json.loads(text)
+    if "\\ud" in text.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = ascii(error.object[error.start])
+            raise InputError(
+                f"{place}: half of a character ({half}, of a surrogate pair that was cut); mend or "
+                f"remove it"
+            ) from None
+    return value
+
+
 def read_json(path, keys=None):
     """Read a JSON file.
 
@@ -224,7 +244,7 @@ def read_json(path, keys=None):
     """
     try:
         with open(path, encoding="utf-8-sig") as handle:
-            value = json.load(handle)
+            value = parse_json(handle.read(), path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:

@@ -99,7 +99,7 @@ def assemble(column, main, generator, vocab, source, tied=None, lower_case=None)
         str(source),
         column,
         tuple(left),
-        tuple(_guess(half) for half in (main, generator) if half and _is_guessed(half)),
+        tuple(half.kind for half in (main, generator) if half and _is_guessed(half)),
     )
 
 
@@ -133,13 +133,6 @@ def _is_guessed(half):
     column = 4 if half.kind == "generator" else 1
     named = half.sizes[names.HIDDEN] in {size[column] for size in SIZES.values()}
     return "num_attention_heads" not in half.stated and not named
-
-
-def _guess(half):
-    return (
-        f"no config says how many heads the {half.kind} has, and tensors do not: taken to be "
-        f"{half.sizes['num_attention_heads']}, hidden size / 64; if that is wrong, its outputs are"
-    )
 
 
 def _absent(row, half, tied, config):

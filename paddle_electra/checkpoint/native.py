@@ -38,7 +38,8 @@ class Checkpoint(NamedTuple):
         source: where it was read.
         format: "native", or the name of another format.
         left: names of the file's tensors that are no part of the model, such as optimizer slots.
-        notes: what a user should know of how it was read.
+        guessed: the halves, "discriminator", "generator" or "bert", whose number of heads neither
+            a config nor a named size says.
         keep: the `archive.Unpacked` that the files are in, to live as long as they are read, or
             None.
     """
@@ -51,7 +52,7 @@ class Checkpoint(NamedTuple):
     source: str
     format: str = "native"
     left: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
     keep: Any = None
 
     def need_discriminator(self):
@@ -62,6 +63,18 @@ class Checkpoint(NamedTuple):
                 f"half that is fine-tuned and served"
             )
         return self.discriminator
+
+    @property
+    def notes(self):
+        """What a user should know of how it was read, a list of str."""
+        return [self._guess(half) for half in self.guessed]
+
+    def _guess(self, half):
+        config = self.config.generator if half == "generator" else self.config
+        return (
+            f"no config says how many heads the {half} has, and tensors do not: taken to be "
+            f"{config.num_attention_heads}, hidden size / 64; if that is wrong, its outputs are"
+        )
 
     def naming(self):
         """Within, errors about a file of an archive name the archive: for the vocabulary, mostly.

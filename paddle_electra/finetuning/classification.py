@@ -141,7 +141,7 @@ class SequenceClassification:
         pairs = any(example.text_b is not None for example in examples)
         header = ["row", "text_a", *(["text_b"] if pairs else []), "label", "predicted"]
         with atomic_write(path) as handle:
-            names = [f"probability_{label}" for label in self.task.labels]
+            names = [f"probability_{one_line(label)}" for label in self.task.labels]
             handle.write("\t".join([*header, *names]) + "\n")
             for example, output in zip(examples, outputs, strict=True):
                 texts = [example.text_a, *([example.text_b or ""] if pairs else [])]

@@ -27,8 +27,10 @@ def count_steps(examples, options):
     """(steps of an epoch, steps of the training).
 
     Raises:
-        InputError: too few epochs for a single step.
+        InputError: no example, or too few epochs for a single step.
     """
+    if not examples:
+        raise InputError("no training example is left; the lines above say why")
     an_epoch = math.ceil(examples / options.train_batch_size)
     total = int(options.num_train_epochs * an_epoch)
     if not total:

@@ -50,12 +50,15 @@ RECIPES = {
         "answerable_classifier": False,
     },
 }
-# What a fine-tuned model's task.json knows better than a recipe.
-OF_MODEL = (
-    *("max_seq_length", "max_query_length", "doc_stride", "spans", "joint_prediction"),
-    *("answerable_classifier", "answerable_uses_start_logits"),
-    *("beam_size", "n_best_size", "max_answer_length"),
+# What the reading head is made of.
+HEAD_OPTIONS = ("joint_prediction", "answerable_classifier", "answerable_uses_start_logits")
+# Options that only reading comprehension looks at.
+OF_READING = (
+    *("max_query_length", "doc_stride", "spans", *HEAD_OPTIONS),
+    *("beam_size", "n_best_size", "max_answer_length", "answerable_weight"),
 )
+# What a fine-tuned model's task.json knows better than a recipe.
+OF_MODEL = ("max_seq_length", *OF_READING)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 ``DATA_DIR/models/MODEL_NAME`` holds the pretrained model, ``DATA_DIR/finetuning_data/TASK`` (where
 the original's code looks) or ``DATA_DIR/models/TASK`` (where its README says) the task's files.
-The run lies in ``DATA_DIR/models/MODEL_NAME/finetuning_models/TASK_model``, as in the original;
-answers and scores are put where the README says, ``DATA_DIR/results``, and where the code puts
-them, ``DATA_DIR/models/MODEL_NAME/results``.
+The run lies in ``DATA_DIR/models/MODEL_NAME/finetuning_models/TASK_model``, as in the original,
+several trials in ``TASK_trials``; answers and scores are put where the README says,
+``DATA_DIR/results``, and where the code puts them, ``DATA_DIR/models/MODEL_NAME/results``.
 """
 
 import dataclasses
@@ -18,6 +18,8 @@ from ..hparams import read_hparams
 from .options import FinetuneOptions
 from .output import MODEL_FILES
 from .tasks import SPLITS, get_task
+
+_ENDS = ("model", "trials")  # of the folder of one run, and of several trials
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,11 @@ def run(options):
     from .run import run as finetune
 
     settings = finetune_options(options)
-    results = finetune(settings)
     names = list(settings.task)
+    if settings.do_train or len(names) == 1:
+        results = finetune(settings)
+    else:  # each task's model lies in a folder of its own
+        results = {name: finetune(_scoring(settings, name)) for name in names}
     trials = results.get("trials", [results])
     lines = [line for trial in trials for line in score_lines(trial, names)]
     print("\n".join(lines))
@@ -70,26 +75,36 @@ def finetune_options(options):
     names = [names] if isinstance(names, str) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{source}: task_names: expected a list of names, got {names!r}")
-    model = _model_folder(options)
-    trained = model / "finetuning_models" / f"{','.join(names)}_model"
-    values = {**hparams, "data": str(_data_folder(options, names)), "output": str(trained)}
-    values["model"] = str(model)
+    model, joined = _model_folder(options), ",".join(names)
+    trained, trials = (model / "finetuning_models" / f"{joined}_{end}" for end in _ENDS)
+    places = {"data": _data_folder(options, names), "model": model, "output": trained}
+    values = {**hparams, **{key: str(place) for key, place in places.items()}}
     settings = from_dict(FinetuneOptions, values, source)
     if settings.do_train:
-        return settings
-    if not trained.is_dir():
+        output = trials if settings.num_trials > 1 else trained
+        return dataclasses.replace(settings, output=str(output))
+    found = [trained] if trained.is_dir() else []
+    if (trial := _last_trial(trials)) is not None:
+        found.insert(0 if settings.num_trials > 1 else len(found), trial)
+    if not found:
         raise InputError(
             f"do_train is off, but there is no fine-tuned model in {trained}; run once with "
             f"do_train on"
         )
-    output = trained.with_name(f"{','.join(names)}_scores")
-    return dataclasses.replace(settings, model=str(_last_trial(trained)), output=str(output))
+    output = trained.with_name(f"{joined}_scores")
+    return dataclasses.replace(settings, model=str(found[0]), output=str(output), num_trials=1)
 
 
 def _last_trial(folder):
-    """The model of the last trial in a folder of trials, else the folder."""
-    trials = [path for path in folder.glob("trial_*") if (path / MODEL_FILES[0]).is_file()]
-    return max(trials, key=lambda path: int(path.name.rpartition("_")[2]), default=folder)
+    """The folder of the last trial that left a model, or None."""
+    trials = [path for path in folder.glob("trial_*") if any(path.rglob(MODEL_FILES[0]))]
+    return max(trials, key=lambda path: int(path.name.rpartition("_")[2]), default=None)
+
+
+def _scoring(settings, name):
+    """The options that score one of several tasks."""
+    folders = {key: str(Path(getattr(settings, key)) / name) for key in ("model", "data", "output")}
+    return dataclasses.replace(settings, task=(name,), **folders)
 
 
 def _model_folder(options):
@@ -148,7 +163,7 @@ def score_lines(results, names):
 
 def _publish(folder, settings, names, lines, trials):
     """The lines as ``TASK_results.txt``, and answers in ``TASK_qa``: of each split those of the
-    last trial that wrote them, as the original leaves them."""
+    last trial that wrote them."""
     joined = ",".join(names)
     with atomic_write(folder / f"{joined}_results.txt") as handle:
         handle.write("".join(f"{line}\n" for line in lines))

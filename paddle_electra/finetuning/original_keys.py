@@ -37,29 +37,47 @@ REFUSED = {
 
 # What `model_hparam_overrides` may change in a model; the sizes must be those of the weights.
 _FREE = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+_HEADS = "num_attention_heads"
 
 
-def apply_model_keys(options, config):
-    """The model's configuration with what the options say of it.
+def apply_model_keys(options, checkpoint):
+    """The checkpoint with what the options say of its configuration.
 
     ``model_size``, ``vocab_size``, ``embedding_size`` and the sizes in ``model_hparam_overrides``
-    are statements about the checkpoint, from which our sizes come; they are checked.
+    are statements about the checkpoint, from which our sizes come; they are checked.  The number
+    of heads, which tensors do not tell, is taken from there where no config says it.
 
     Args:
         options: a `FinetuneOptions`.
-        config: the `ElectraConfig` of the checkpoint.
+        checkpoint: a `native.Checkpoint`.
     Raises:
         InputError: a size that the checkpoint does not have, naming key and both values.
     """
+    config, guessed = checkpoint.config, checkpoint.guessed
     overrides = dict(options.model_hparam_overrides or {})
     changes = {}
+    if _HEADS in overrides and (own := [half for half in guessed if half != "generator"]):
+        changes[_HEADS] = _heads(overrides.pop(_HEADS), config.hidden_size)
+        guessed = tuple(half for half in guessed if half not in own)
+    if overrides.get("hidden_act") == "gelu":  # the one there is, and the original's default
+        del overrides["hidden_act"]
     for name in _FREE:
         if name in overrides:
             changes[name] = _share(name, overrides.pop(name))
     if options.do_lower_case is not None:
         changes["do_lower_case"] = options.do_lower_case
+    config = dataclasses.replace(config, **changes)
     _check_sizes(options, overrides, config)
-    return dataclasses.replace(config, **changes)
+    return checkpoint._replace(config=config, guessed=guessed)
+
+
+def _heads(value, hidden):
+    if type(value) is not int or value < 1 or hidden % value:
+        raise InputError(
+            f"model_hparam_overrides: {_HEADS}: expected a number that divides the hidden size "
+            f"{hidden}, got {value!r}"
+        )
+    return value
 
 
 def _share(name, value):

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-import tempfile
+import shutil
 from pathlib import Path
 
 from .. import config as settings
@@ -11,7 +11,7 @@ from ..checkpoint import native
 from ..errors import InputError
 from ..files import clean_up, disk_errors, read_json, remove_directory, write_json
 from ..training.state import list_checkpoints
-from .options import COMMON, FinetuneOptions
+from .options import COMMON, OF_READING, FinetuneOptions
 
 SETTINGS, RESULTS = "settings.json", "results.json"
 TRIALS = "several_trials"  # in the identity of a folder of trials
@@ -27,8 +27,10 @@ _FREE = (
 def identify(setup, digests):
     """What makes a run this run: the options that matter, and digests of its inputs."""
     options = dataclasses.asdict(setup.options)
+    reads = any(job.task.kind == "qa" for job in setup.jobs)
+    left = _FREE if reads else (*_FREE, *OF_READING)
     identity = {
-        **{name: value for name, value in options.items() if name not in _FREE},
+        **{name: value for name, value in options.items() if name not in left},
         "labels": {job.task.name: job.task.labels for job in setup.jobs},
         "tokenizer": setup.tokenizer.fingerprint,
         **digests,
@@ -59,7 +61,7 @@ def check(output, identity):
     before = read_json(folder / SETTINGS, keys=("run",))["run"]
     _refuse_other_layout(folder, before, identity)
     before |= {name: identity[name] for name in _new_options(before, identity)}
-    for name in [*identity, *before]:
+    for name in [*identity, *(name for name in before if name not in OF_READING)]:
         if before.get(name) != identity.get(name):
             raise InputError(
                 f"--output {folder}: holds a run {_difference(name, before, identity)}; name a new "
@@ -89,11 +91,12 @@ def _fields():
 
 def _refuse_other_layout(folder, before, identity):
     """A folder is that of one run or that of several trials."""
-    if before.get(TRIALS) and not identity.get(TRIALS):
-        raise InputError(f"--output {folder}: holds several trials; name a new folder for one run")
-    if identity.get(TRIALS) and not before.get(TRIALS):
+    several = before.get(TRIALS), identity.get(TRIALS)
+    if bool(several[0]) != bool(several[1]):
+        found, wanted = ("several trials", "one run") if several[0] else ("a single run", "trials")
         raise InputError(
-            f"--output {folder}: holds a single run; name a new folder for several trials"
+            f"--output {folder}: holds {found}; name a new folder for {wanted}, or delete this one "
+            f"to start again"
         )
 
 
@@ -117,6 +120,13 @@ def write_settings(options, identity):
     write_json(Path(options.output) / SETTINGS, values)
 
 
+def wrote_test(output):
+    """Whether the run in a folder was told to write predictions of test files."""
+    return read_json(Path(output) / SETTINGS, keys=("options",))["options"].get(
+        "write_test_outputs", True
+    )
+
+
 def folder_of(setup, job):
     """Where a task's model and predictions go."""
     output = Path(setup.options.output)
@@ -133,16 +143,20 @@ def _write_model(setup, job, model, folder):
     checkpoint = setup.checkpoint
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with disk_errors(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".model.") as name:
-        made = Path(name)
-        native.write_into(
-            made, checkpoint.config, checkpoint.vocab_file, model, task=job.kind.describe()
-        )
-        # The weights last: a model is there when they are.
-        for file in sorted(made.iterdir(), key=lambda file: file.name == native.DISCRIMINATOR):
-            with open(file, "rb") as handle:
-                os.fsync(handle.fileno())
-            os.replace(file, folder / file.name)
+        clean_up(folder)
+        made = folder / f".model.{os.getpid()}.tmp"
+        made.mkdir()
+        try:
+            native.write_into(
+                made, checkpoint.config, checkpoint.vocab_file, model, task=job.kind.describe()
+            )
+            # The weights last: a model is there when they are.
+            for file in sorted(made.iterdir(), key=lambda file: file.name == native.DISCRIMINATOR):
+                with open(file, "rb") as handle:
+                    os.fsync(handle.fileno())
+                os.replace(file, folder / file.name)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def remove_checkpoints(output, keep=()):

@@ -8,6 +8,7 @@ and where the answer begins.  JSON lines may hold several answers: a list of tex
 from pathlib import Path
 
 from ..errors import InputError
+from ..wording import plural
 from .questions import Answer, Question, checked_questions, read_questions
 from .tables import KEYS, read_table
 
@@ -37,8 +38,10 @@ def read_question_table(path, rows="strict", needs_answers=True):
         header = dict.fromkeys(key for _, cells in table.rows for key in cells)
         data = table.rows
     else:
-        header = [cell.strip() for cell in table.rows[0][1]] if table.rows else []
+        header = [cell.strip() for _, cells in table.rows[:1] for cell in cells]
         data = table.rows[1:]
+    if not table.rows:
+        raise InputError(f"{path}: no questions in it")
     where = _find(path, list(header), needs_answers, is_json)
     found = _questions(table, data, where, None if is_json else len(header))
     return checked_questions(path, found, rows, needs_answers)
@@ -50,8 +53,8 @@ def _questions(table, data, where, width):
         place = f"row {number}"
         if width is not None and len(cells) != width:
             raise InputError(
-                f"{table.path}: {place}: {len(cells)} columns, expected {width} separated by "
-                f"{table.separator}"
+                f"{table.path}: {place}: {len(cells)} {plural(len(cells), 'column')}, expected "
+                f"{width} separated by {table.separator}"
             )
         found = {
             name: cells.get(key) if width is None else cells[key] for name, key in where.items()

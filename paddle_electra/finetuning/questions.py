@@ -79,7 +79,7 @@ def _paragraphs(path, content):
     if not isinstance(data, list):
         raise InputError(
             f"{path}: neither SQuAD's layout (an object with a list 'data') nor CMRC's own (a list "
-            f"of paragraphs)"
+            f"of paragraphs); name a file with a question a row or a line .tsv, .csv or .jsonl"
         )
     for article, entry in enumerate(data):
         paragraphs = entry.get("paragraphs") if isinstance(entry, dict) else None

@@ -7,6 +7,7 @@ command continues there, and the resumed run equals an unbroken one.  With sever
 and the predictions of each lie in a folder named after it.  With several trials see `trials`.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import paddle
 from ..checkpoint.names import ENCODER_PREFIX
 from ..checkpoint.native import load_weights, starting_with
 from ..files import write_json
+from ..training.state import only_job
 from . import output as outputs
 from .evaluation import predict_all
 from .options import nearest_size
@@ -36,9 +38,10 @@ def run(options):
     """
     setup = prepare(options)
     sources = digests(setup)
-    if options.num_trials > 1:
-        return run_trials(setup, sources, run_once)
-    return run_once(setup, sources)
+    with only_job(options.output):
+        if options.num_trials > 1:
+            return run_trials(setup, sources, run_once)
+        return run_once(setup, sources)
 
 
 def run_once(setup, sources):
@@ -52,6 +55,11 @@ def run_once(setup, sources):
     finished = outputs.check(options.output, identity)
     if finished is not None:
         print(f"{options.output}: this run is already finished; nothing to do")
+        if options.write_test_outputs and not outputs.wrote_test(options.output):
+            print(
+                f"{options.output}: it was made without predictions of test files; "
+                f"`paddle-electra finetune --no-do-train --model {options.output} ...` makes them"
+            )
         _print_results(setup, finished)
         return finished
     model = build_model(setup)
@@ -113,9 +121,12 @@ def _score(setup, model, known):
 def _score_job(setup, job, model, known):
     options, scores = setup.options, {}
     folder = outputs.folder_of(setup, job)
-    for split, (_, examples, features) in job.splits.items():
+    for split, (path, examples, features) in job.splits.items():
         if split == "train":
             continue
+        dummy = job.task.has_dummy_labels(path, split, options.rows)
+        if dummy:
+            examples = [dataclasses.replace(example, label=None) for example in examples]
         predicted = known.get(split)
         if predicted is None:
             size = options.eval_batch_size
@@ -123,7 +134,8 @@ def _score_job(setup, job, model, known):
             warning = job.kind.collapse(predicted)
             if warning:
                 print(f"warning: {split}: {warning}", file=sys.stderr)
-        scores[split] = {"examples": len(examples), **job.kind.score(examples, features, predicted)}
+        found = {} if dummy else job.kind.score(examples, features, predicted)
+        scores[split] = {"examples": len(examples), **found}
         if split == "dev" or options.write_test_outputs:
             folder.mkdir(parents=True, exist_ok=True)
             job.kind.write_predictions(folder, split, examples, features, predicted)

@@ -13,7 +13,7 @@ from ..text.tokenizer import ElectraTokenizer
 from .cache import cached_features, default_folder
 from .custom import CUSTOM, custom_task, refuse_custom_options
 from .loop import count_steps
-from .options import resolve
+from .options import HEAD_OPTIONS, resolve
 from .original_keys import apply_model_keys
 from .several import SeveralTasks, TaskFeature
 from .tasks import SPLITS, get_task
@@ -84,11 +84,11 @@ def prepare(options):
     checkpoint = checkpoints.load(options.model)
     checkpoint.need_discriminator()
     print("\n".join(headline(checkpoint, ("discriminator",))))
+    tasks = _tasks(options, checkpoint.task)
+    checkpoint = apply_model_keys(options, checkpoint)
+    config = checkpoint.config
     for note in checkpoint.notes:
         print(f"note: {options.model}: {note}", file=sys.stderr)
-    tasks = _tasks(options, checkpoint.task)
-    checkpoint = checkpoint._replace(config=apply_model_keys(options, checkpoint.config))
-    config = checkpoint.config
     options = resolve(options, config, tasks, checkpoint.task)
     with checkpoint.naming():
         tokenizer = ElectraTokenizer(checkpoint.vocab_file, do_lower_case=config.do_lower_case)
@@ -112,7 +112,13 @@ def prepare(options):
     setup = Setup(options, checkpoint, tokenizer, jobs, kind)
     if options.do_train:
         # Refused before anything is written.
-        count_steps(sum(len(job.splits["train"].features) for job in jobs), options)
+        _, steps = count_steps(len(setup.training_features), options)
+        if steps == 1 and options.warmup_proportion:
+            print(
+                "note: this is one step, whose rate is 0 (the warm-up begins there): nothing is "
+                "learned; raise --num-train-epochs or lower --train-batch-size",
+                file=sys.stderr,
+            )
     return setup
 
 
@@ -163,6 +169,13 @@ def _check_finetuned(options, checkpoint, tasks):
     task = tasks[0]
     if checkpoint.task is None:
         raise _not_finetuned(options)
+    for name in HEAD_OPTIONS:
+        given, own = getattr(options, name), checkpoint.task.get(name, True)
+        if task.kind == "qa" and given != own:
+            raise InputError(
+                f"--{'' if given else 'no-'}{name.replace('_', '-')}: {options.model} was "
+                f"fine-tuned {'with' if own else 'without'} it; leave the option out"
+            )
     kind, labels = checkpoint.task.get("kind"), checkpoint.task.get("labels") or []
     if kind != task.kind:
         raise InputError(f"{options.model}: fine-tuned on a task of kind {kind}, not {task.kind}")
@@ -186,7 +199,8 @@ def _job(options, task, tokenizer, several):
             else:
                 splits[split] = _read_split(options, task, kind, split, path)
     if not splits:
-        raise InputError(f"{folder}: neither a dev nor a test split to score")
+        where = f"{folder}: " if folder else ""
+        raise InputError(f"{where}neither a dev nor a test split to score")
     return Job(task, kind, splits)
 
 
@@ -209,17 +223,26 @@ def _folder(options, task, several):
 
 def _announce_absent(options, task, folder, split):
     looked = " or ".join(task.files[split])
-    wants_dev = "--keep best" if options.keep == "best" else "--early-stopping"
-    if split == "train" or (split == "dev" and (options.keep == "best" or options.early_stopping)):
-        why = "" if split == "train" else f", which {wants_dev} needs"
-        raise InputError(f"{folder}: no {looked}: the {split} split is missing{why}")
+    if split == "train":
+        raise InputError(f"{folder}: no {looked}: the train split is missing")
+    if split == "dev":
+        _refuse_choice_by_dev(options, folder, f"no {looked}: the dev split is missing")
     print(f"{split}: no {looked} in {folder}; skipped")
+
+
+def _refuse_choice_by_dev(options, place, problem):
+    """Raise `InputError` if weights or the end are to be chosen by scores that there cannot be."""
+    if options.keep == "best" or options.early_stopping:
+        wants = "--keep best" if options.keep == "best" else "--early-stopping"
+        raise InputError(f"{place}: {problem}, which {wants} needs")
 
 
 def _read_split(options, task, kind, split, path):
     if options.feature_cache == "":
         raise InputError("--feature-cache is empty; give a folder, or off for none")
     examples = task.read(path, split, options.rows)
+    if split == "dev" and task.kind == "qa" and not any(example.answers for example in examples):
+        _refuse_choice_by_dev(options, path, "no question of it has an answer")
     folder = {None: default_folder(), "off": None}.get(options.feature_cache, options.feature_cache)
     features = cached_features(kind, examples, split, path, folder, {"rows": options.rows})
     print(f"{split}: {len(examples)} examples from {path}{_cut(options, task, features)}")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..files import read_errors
+from ..files import parse_json, read_errors
 
 TABS, COMMAS, MARKS, KEYS = "tabs", "commas", "_!_", "keys"
+csv.field_size_limit(2**31 - 1)  # Python's own limit, 131,072, is less than a long text
 
 
 class Table(NamedTuple):
@@ -35,6 +36,11 @@ def read_lines(path):
     Raises:
         InputError: missing, a folder, or not UTF-8 (names line and byte).
     """
+    return [line.replace("\r", "") for line in _raw_lines(path)]
+
+
+def _raw_lines(path):
+    """`read_lines` with the carriage returns that are there."""
     with read_errors(path):
         data = Path(path).read_bytes()
     if data.startswith(b"PK\x03\x04"):
@@ -46,7 +52,7 @@ def read_lines(path):
         raise InputError(
             f"{path}: row {line}: not UTF-8 text (byte {error.start}); convert the file to UTF-8"
         ) from None
-    lines = text.removeprefix("\ufeff").replace("\r", "").split("\n")
+    lines = text.removeprefix("\ufeff").split("\n")
     return lines if lines[-1] else lines[:-1]
 
 
@@ -69,7 +75,8 @@ def read_table(path):
     if "_!_" in first and "\t" not in first:
         return Table(path, MARKS, [(n, line.split("_!_")) for n, line in enumerate(lines, 1)])
     if ending == ".csv":
-        return Table(path, COMMAS, _csv_rows(path, lines))
+        # With its carriage returns: in a quoted text they count, where answers have places in it.
+        return Table(path, COMMAS, _csv_rows(path, _raw_lines(path)))
     return Table(path, TABS, [(n, line.split("\t")) for n, line in enumerate(lines, 1)])
 
 
@@ -96,16 +103,14 @@ def _csv_rows(path, lines):
 
 
 def _object(path, number, line):
+    place = f"{path}: row {number}"
     try:
-        value = json.loads(line)
+        value = parse_json(line, place)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}: row {number}: not JSON ({error.msg}); expected one object a line"
-        ) from None
+        raise InputError(f"{place}: not JSON ({error.msg}); expected one object a line") from None
     if not isinstance(value, dict):
         found = "an array" if isinstance(value, list) else "no object"
         raise InputError(
-            f"{path}: row {number}: {found}; expected a JSON object with a text and a label, one a "
-            f"line"
+            f"{place}: {found}; expected a JSON object with a text and a label, one a line"
         )
     return number, value

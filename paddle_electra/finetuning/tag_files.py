@@ -24,9 +24,10 @@ from .tables import is_table, read_lines, read_table
 OUTSIDE = "O"
 SEPARATOR = "\x02"
 FORMS = "O, B-X and I-X, and in BIOES also E-X and S-X, with X the type of the entity"
-_TAG = re.compile("O|[BIES]-.+")
+_TAG = re.compile("O|[BIES]-[^ \x02]+")
 _CHINESE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _DOCUMENT = "-DOCSTART-"
+_LONGEST_WORD = 8  # characters; longer ones are rare in Chinese
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -167,6 +168,9 @@ def _read_conll(path, task, split, rows):
         (cell(_cells(line), label_at) or "").strip() for _, lines in sentences for line in lines
     )
 
+    if not labelled:
+        _refuse_sentences(path, sentences)
+
     def build(first, lines):
         words, labels = [], []
         for number, line in enumerate(lines, first):
@@ -184,6 +188,24 @@ def _read_conll(path, task, split, rows):
         return TaggedExample(first, tuple(words), tuple(labels) if labelled else None)
 
     return sentences, build
+
+
+def _refuse_sentences(path, sentences):
+    """A file without labels whose lines are sentences would be taken for one of long words."""
+    lines = [
+        (number, line) for first, lines in sentences for number, line in enumerate(lines, first)
+    ]
+    long = [
+        (number, line)
+        for number, line in lines
+        if len(line) > _LONGEST_WORD and len(_cells(line)) == 1 and _CHINESE.search(line)
+    ]
+    if 2 * len(long) > len(lines):
+        number, line = long[0]
+        raise InputError(
+            f"{path}: row {number}: {line!r:.40} is taken for a word, as are most lines; for a "
+            f"sentence a row name the file .tsv and give it a first row that says tokens"
+        )
 
 
 def _too_few(cells, labelled):
@@ -283,14 +305,13 @@ def _labels(number, name, value):
 
 
 def _check_list(number, name, value, example):
-    wrong = value
-    if isinstance(value, list):
-        wrong = next((item for item in value if not isinstance(item, str)), None)
-    if wrong is not None:
-        raise _BadRowError(
-            number,
-            f"{name}: expected a text or a list of texts such as {example!r}, got {wrong!r:.40}",
-        )
+    is_list = isinstance(value, list)
+    for item in value if is_list else [value]:
+        if not is_list or not isinstance(item, str):
+            raise _BadRowError(
+                number,
+                f"{name}: expected a text or a list of texts such as {example!r}, got {item!r:.40}",
+            )
 
 
 def _words(number, name, value, labels, characters):

@@ -79,7 +79,7 @@ def read(path, own):
         task=task,
         source=str(path),
         format="paddlehub",
-        notes=(),
+        guessed=(),
     )
 
 

@@ -154,6 +154,8 @@ class Featurizer:
         start, last = answer.start or 0, (answer.start or 0) + len(answer.text) - 1
         if last >= len(word_at):
             return None, "End position is out of document!"
+        if min(start, last) < -len(word_at) or start >= len(word_at):
+            return None, "Could not find answer"  # where the original ends with an IndexError
         first_word, last_word = word_at[start], word_at[last]
         actual = " ".join(words[first_word : last_word + 1]).lower()
         if " ".join(_split(answer.text)).lower() not in actual:

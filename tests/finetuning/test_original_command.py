@@ -14,7 +14,9 @@ from test_several import write_pairs
 from paddle_electra import checkpoint as checkpoints
 from paddle_electra.checkpoint import native, original
 from paddle_electra.cli import main
+from paddle_electra.errors import InputError
 from paddle_electra.finetuning.original_command import RunFinetuningOptions, finetune_options
+from paddle_electra.finetuning.setup import prepare
 from paddle_electra.modeling.config import ElectraConfig
 from paddle_electra.modeling.electra import ElectraDiscriminator
 
@@ -47,6 +49,11 @@ def reading_files(folder):
 def call(folder, hparams, name="electra-small"):
     line = ["--data-dir", str(folder), "--model-name", name, "--hparams", str(hparams)]
     return main(["run-finetuning", *line])
+
+
+def settings_of(folder, **hparams):
+    flags = {"data_dir": str(folder), "model_name": "electra-small"}
+    return finetune_options(RunFinetuningOptions(**flags, hparams=json.dumps(hparams)))
 
 
 def hparams_of(pretrained, tmp_path, **changes):
@@ -108,12 +115,54 @@ def test_classification_prints_its_line_for_every_trial(folder, pretrained, tmp_
         write_pairs(data / f"{split}.tsv", count, count)
     trials = '"num_trials": 2, "keep_all_models": false'
     assert call(folder, f'{{"task_names": ["lcqmc"], {trials}, "max_seq_length": 32,}}') == 0
-    run = folder / "models" / "electra-small" / "finetuning_models" / "lcqmc_model"
+    run = folder / "models" / "electra-small" / "finetuning_models" / "lcqmc_trials"
     kept = [path.parent.name for path in run.glob("trial_*/discriminator.safetensors")]
     assert kept == ["trial_2"]
     found = re.findall(r"^lcqmc: accuracy: [\d.]+ - loss: [\d.]+$", capsys.readouterr().out, re.M)
     assert len(found) == 2
     assert (folder / "results" / "lcqmc_results.txt").read_text().splitlines() == found
+
+
+def test_one_run_then_trials_then_scores(folder, pretrained, capsys):
+    data = folder / "finetuning_data" / "lcqmc"
+    data.mkdir(parents=True)
+    for split, count in (("train", 64), ("dev", 16)):
+        write_pairs(data / f"{split}.tsv", count, count)
+    one = {"task_names": ["lcqmc"], "max_seq_length": 32, "num_train_epochs": 1}
+    several = {**one, "num_trials": 2}
+    assert call(folder, json.dumps(one)) == 0
+    assert call(folder, json.dumps(several)) == 0
+    for given, model in ((one, "lcqmc_model"), (several, "lcqmc_trials/trial_2")):
+        found = settings_of(folder, **given, do_train=False)
+        assert found.model == str(folder / "models" / "electra-small" / "finetuning_models" / model)
+
+
+def test_several_tasks_are_scored_one_by_one(folder, pretrained, capsys):
+    for name in ("lcqmc", "bqcorpus"):
+        data = folder / "finetuning_data" / name
+        data.mkdir(parents=True)
+        for split, count in (("train", 64), ("dev", 16)):
+            write_pairs(data / f"{split}.tsv", count, count)
+    values = {"task_names": ["lcqmc", "bqcorpus"], "max_seq_length": 32, "num_train_epochs": 1}
+    assert call(folder, json.dumps(values)) == 0
+    lines = re.findall(r"^(?:lcqmc|bqcorpus): accuracy.*$", capsys.readouterr().out, re.M)
+    assert call(folder, json.dumps({**values, "do_train": False})) == 0
+    assert re.findall(r"^(?:lcqmc|bqcorpus): accuracy.*$", capsys.readouterr().out, re.M) == lines
+    assert len(lines) == 2
+
+
+def test_what_the_overrides_say_where_tensors_do_not(folder, pretrained, tmp_path, capsys):
+    """A model of no named size, without a config: its heads are a guess."""
+    reading_files(folder / "models" / "cmrc2018")
+    flags = {"task_names": ["cmrc2018"], "max_seq_length": 64}
+    own = {"num_attention_heads": 4, "hidden_act": "gelu"}
+    setup = prepare(settings_of(folder, **flags, model_hparam_overrides=own))
+    assert setup.checkpoint.config.num_attention_heads == 4
+    assert "heads" not in capsys.readouterr().err
+    with pytest.raises(InputError, match="num_attention_heads: expected a number that divides"):
+        prepare(settings_of(folder, **flags, model_hparam_overrides={"num_attention_heads": 5}))
+    with pytest.raises(InputError, match="there is no 'hidden_act' in a model"):
+        prepare(settings_of(folder, **flags, model_hparam_overrides={"hidden_act": "relu"}))
 
 
 def test_the_settings_in_the_repository(folder):

@@ -40,6 +40,29 @@ def test_tables(read):
     assert read("b.csv", named, needs_answers=False) == [Question("x", "谁？", "他来了。", ())]
 
 
+def test_line_ends_within_a_context_count(tmp_path):
+    """As in other programs, for which the places of answers were written down."""
+    context = "1\r\n2\r\n甲乙甲"
+    for end in ("\n", "\r\n"):
+        text = f'question,context,answer,answer_start{end}谁？,"{context}",甲,8{end}'
+        (tmp_path / "a.csv").write_bytes(text.encode())
+        (question,) = read_question_table(tmp_path / "a.csv")
+        assert (question.context, question.answers) == (context, (Answer("甲", 8),))
+        assert context[8] == "甲"
+
+
+def test_a_long_context_is_a_cell(read):
+    context = "他" * 200_000
+    (question,) = read("a.csv", f"question,context,answer\n谁？,{context},他\n")
+    assert question.context == context
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+def test_an_empty_file(read, name):
+    with pytest.raises(InputError, match=r"a\..*: no questions in it"):
+        read(name, "")
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
@@ -70,7 +93,6 @@ ROW = {"question": "谁", "context": "他来", "answer": "他"}
         ([{**ROW, "answer": {"text": ["他"], "answer_start": [0, 1]}}], "as many answer_start"),
         ([{**ROW, "id": 1}, {**ROW, "id": "1"}], "row 2: the id '1' occurs twice"),
         ([{**ROW, "id": [1]}], "row 1: id: expected a text or a whole number"),
-        ("", "no key for: question"),
     ],
 )
 def test_bad_rows(read, rows, message):

@@ -124,6 +124,16 @@ def test_rows_hfl_leaves_out_and_reports(read, capsys):
     assert "row 3: 1 column" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("cut", ["\\ud83d", "\\uDE00"])
+def test_half_of_a_character(tmp_path, cut):
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"text_a": "好", "label": "1"}}\n{{"text_a": "好{cut}", "label": "1"}}\n')
+    with pytest.raises(InputError, match=r"a\.jsonl: row 2: half of a character \('.*cut\)"):
+        get_task("chnsenticorp").read(path, "train")
+    path.write_text('{"text_a": "好\\ud83d\\ude00", "label": "1"}\n')
+    assert get_task("chnsenticorp").read(path, "train")[0].text_a == "好😀"
+
+
 def test_files_of_a_split(tmp_path):
     task = get_task("chnsenticorp")
     assert task.find(tmp_path, "test") is None

@@ -364,4 +364,38 @@ def test_questions_without_an_answer_are_not_scored(options, reading_data, capsy
         for item in paragraph["qas"]:
             item |= {"answers": [], "is_impossible": True}
     write(reading_data / "dev.json", content)
-    assert "f1" not in run(options("none", **given, keep="best"))["dev"]
+    with pytest.raises(InputError, match="no question of it has an answer, which --keep best"):
+        run(options("none", **given, keep="best"))
+    assert "f1" not in run(options("none", **given))["dev"]
+
+
+def test_head_options_of_a_model_that_is_only_scored(options, reading_data, tmp_path):
+    given = {"task": "cmrc2018", "data": str(reading_data), "beam_size": 2}
+    run(options("out", **given, num_train_epochs=0.2, answerable_classifier=False))
+    given |= {"model": str(tmp_path / "out"), "do_train": False}
+    message = "--no-joint-prediction: .*out was fine-tuned with it; leave the option out"
+    with pytest.raises(InputError, match=message):
+        run(options("again", **given, joint_prediction=False))
+    with pytest.raises(InputError, match=r"--answerable-classifier: .* fine-tuned without"):
+        run(options("again", **given, answerable_classifier=True))
+
+
+def test_no_question_to_train_on(options, reading_data):
+    content = json.loads((reading_data / "train.json").read_text("utf-8"))
+    for paragraph in content["data"][0]["paragraphs"]:
+        paragraph["qas"][0]["answers"] = [{"text": "没有", "answer_start": 0}]
+    write(reading_data / "train.json", content)
+    with pytest.raises(InputError, match="no training example is left"):
+        run(options("out", task="cmrc2018", data=str(reading_data)))
+
+
+@pytest.mark.parametrize(("text", "start"), [("甲", -99), ("甲", 40), ("", 3)])
+def test_places_outside_of_the_context_as_in_the_original(tokenizer, text, start):
+    for context in (CONTEXT, ""):
+        question = ask(text, start, context)
+        featurizer = Featurizer(tokenizer, 32, 8, 8, spans="hfl")
+        windows, problems = featurizer.windows([question], training=True)
+        if problems:
+            assert set(problems) <= {"Could not find answer", "End position is out of document!"}
+        else:
+            assert windows

@@ -147,6 +147,21 @@ def test_a_test_file_without_labels(read, name, content):
         read(name, content, split="dev")
 
 
+def test_sentences_of_a_test_file_are_no_words(read):
+    with pytest.raises(InputError, match=r"row 2: .* is taken for a word, as are most l"):
+        read("test.txt", "好\n昨天下午张伟来了北京\n他在北京看见了李娜\n", split="test")
+    read("test.txt", "好\n昨天下午张伟来了北京\n", split="test")  # a strange word among others
+
+
+@pytest.mark.parametrize("row", ['["O", null]', "[null, null]", "null", "[1, 2]"])
+@pytest.mark.parametrize("key", ["tokens", "labels"])
+def test_what_is_no_list_of_texts(read, key, row):
+    rows = {"tokens": '["我", "在"]', "labels": '["O", "O"]', key: row}
+    content = "{" + ", ".join(f'"{name}": {value}' for name, value in rows.items()) + "}\n"
+    with pytest.raises(InputError, match=rf"row 1: .*{key}"):
+        read("train.jsonl", content)
+
+
 def test_characters_of_a_test_file_without_labels(read, capsys):
     found = read("test.csv", "text\n我在中国\n他 来\n大学\n", split="test")
     assert [example.words for example in found] == [

@@ -87,8 +87,11 @@ def test_what_is_kept(options):
 
 def test_a_folder_holds_a_run_or_trials(options):
     run(options("out", **SHORT))
-    with pytest.raises(InputError, match="holds a single run; name a new folder"):
+    with pytest.raises(InputError, match="holds a single run; name a new folder for trials, or d"):
         run(options("out", num_trials=2, **SHORT))
+    run(options("trials", num_trials=2, **SHORT))
+    with pytest.raises(InputError, match="holds several trials; name a new folder for one run"):
+        run(options("trials", **SHORT))
     with pytest.raises(InputError, match="--num-trials needs training"):
         run(options("other", num_trials=2, model=options("out").output, do_train=False))
 
