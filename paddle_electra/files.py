@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import time
 from pathlib import Path
 
@@ -74,14 +75,19 @@ def read_errors(path, what="file"):
 def atomic_write(path, mode="w"):
     """Open a temporary file beside ``path``; on success it replaces ``path``, else it goes.
 
-    Text mode writes UTF-8 with LF line ends.  Raises `InputError` when the disk is full or
-    the folder is not writable.
+    Text mode writes UTF-8 with LF line ends.  Of a symbolic link the file that it names is
+    replaced; a device or pipe is written to as it is.  Raises `InputError` when the disk is full
+    or the folder is not writable.
     """
-    path = Path(path)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    if is_stream(path):
+        with disk_errors(path), open(path, mode, **text) as handle:
+            yield handle
+        return
+    path = Path(os.path.realpath(path))
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
         try:
             with open(temporary, mode, **text) as handle:
                 yield handle
@@ -94,6 +100,15 @@ def atomic_write(path, mode="w"):
         sync_directory(path.parent)
 
 
+def is_stream(path):
+    """Is it a device, a pipe or a socket, which nothing can be put in the place of?"""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 @contextlib.contextmanager
 def atomic_directory(path):
     """Yield a temporary folder that becomes ``path`` on success.
@@ -101,7 +116,7 @@ def atomic_directory(path):
     An existing ``path`` is replaced by two renames: a reader sees the old folder, or, for an
     instant, none, or the new one, never a mixture.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     retired = path.with_name(f".{path.name}.{os.getpid()}.old")
     with disk_errors(path):

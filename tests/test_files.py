@@ -194,6 +194,43 @@ def test_a_kill_leaves_old_or_new(tmp_path, write):
     ]
 
 
+def test_a_link_stays_and_what_it_names_is_replaced(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").symlink_to(tmp_path / "there" / "file")  # not there yet
+    (tmp_path / "folder").symlink_to(tmp_path / "there" / "folder")
+    for content in ("a", "b"):
+        with atomic_write(tmp_path / "file") as handle:
+            handle.write(content)
+        with atomic_directory(tmp_path / "folder") as folder:
+            (folder / content).touch()
+    assert (tmp_path / "file").is_symlink() and (tmp_path / "folder").is_symlink()
+    assert (tmp_path / "there" / "file").read_text() == "b"
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("there/**/*"))
+    assert found == ["there/file", "there/folder", "there/folder/b"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+def test_a_pipe_is_written_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with atomic_write(tmp_path / "pipe") as handle:
+        handle.write("好")
+    assert os.read(reading, 10).decode() == "好"
+    os.close(reading)
+    assert files.is_stream(tmp_path / "pipe")
+    assert files.is_stream(os.devnull)
+    assert not files.is_stream(tmp_path)
+    assert not files.is_stream(tmp_path / "nothing")
+
+
+def test_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with atomic_directory(".") as folder:
+        (folder / "new").touch()
+    assert (tmp_path / "here" / "new").is_file()
+
+
 def test_json_round_trip(tmp_path):
     value = {"名": [1, 2.5, None, True], "b": {"c": "天"}}
     write_json(tmp_path / "a.json", value)

@@ -1,6 +1,7 @@
 """From a module's constructor arguments to a `Predictor`; needs paddle, not paddlehub."""
 
 import functools
+import os
 import warnings
 from pathlib import Path
 
@@ -56,14 +57,14 @@ def load_predictor(assets, task=None, load_checkpoint=None, label_map=None, num_
     """
     own = checkpoints.load(assets)
     wants_new = label_map or num_classes is not None
-    num_classes = 2 if num_classes is None else num_classes
     if load_checkpoint is None:
         head = None if wants_new else native.heads_beside(own).get(task)
         checkpoint = own if head is None else native.load(head)
     else:
         checkpoint = _fit_head(_foreign_checkpoint(load_checkpoint, own), task, load_checkpoint)
     if checkpoint.task is None or not _serves(checkpoint.task.get("kind"), task):
-        return _with_new_head(checkpoint, task, label_map, num_classes)
+        classes = 2 if num_classes is None else num_classes
+        return _with_new_head(checkpoint, task, label_map, classes)
     if checkpoint.format == "paddlehub":
         labels = list(range(checkpoint.task["num_classes"]))
         checkpoint = checkpoint._replace(task={**checkpoint.task, "labels": labels})
@@ -71,7 +72,7 @@ def load_predictor(assets, task=None, load_checkpoint=None, label_map=None, num_
     predictor.networks.layer("task")  # what is wrong with the weights is to be found out now
     known = predictor.labels
     if known is not None:
-        if num_classes not in (2, len(known)):
+        if num_classes not in (None, len(known)):
             raise InputError(f"num_classes: {num_classes}, but the trained head has {len(known)}")
         if label_map:
             predictor.labels = _labels_from_map(label_map, len(known))
@@ -109,6 +110,8 @@ def _without_head(checkpoint):
 
 def _foreign_checkpoint(path, own):
     """The checkpoint at ``path``, refused unless it fits the module's own."""
+    if not isinstance(path, (str, os.PathLike)) or not str(path):
+        raise InputError(f"load_checkpoint: expected a path, got {path!r:.40}")
     path = Path(path)
     if not path.exists():
         raise InputError(f"load_checkpoint: {path}: no such file or folder")

@@ -16,6 +16,15 @@ def write(directory, **about):
     write_json(directory / FILE_NAME, {**about, "sha256": sums})
 
 
+def is_module(directory):
+    """Is it a folder that `write` has finished, and no other program's with such a file?"""
+    try:
+        content = read_json(Path(directory) / FILE_NAME, keys=["sha256", "paddle_electra"])
+    except InputError:
+        return False
+    return isinstance(content["sha256"], dict)
+
+
 def verify(directory):
     """Compare every listed file with its checksum; files that are not listed are ignored.
 
@@ -28,6 +37,8 @@ def verify(directory):
         raise InputError(f"{directory / FILE_NAME}: lists no files; build the module again")
     for name, expected in sums.items():
         path = directory / name
+        if not path.resolve().is_relative_to(directory.resolve()):
+            raise InputError(f"{directory / FILE_NAME}: lists {name!r:.60}, outside of the module")
         if not path.is_file():
             raise InputError(f"{path}: this file of the module is missing; install it again")
         if sha256(path) != expected:

@@ -70,6 +70,7 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         self.pad_id = loaded.tokenizer.pad_id
         self.label_map = dict(enumerate(loaded.labels or ())) or None
         self.num_classes = len(loaded.labels or ()) or num_classes or 2
+        self._as_loaded = self._sample()
         self.eval()
         self.prepare_serving(limits)
 
@@ -88,11 +89,18 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
     @property
     def predictor(self):
         """The `Predictor` that answers: of the weights as they are, trained since or not."""
+        if not self.changed and self._sample() != self._as_loaded:
+            self.changed = True
         if not self.changed:
             return self._loaded
         if self._eager is None:
             self._eager = self._loaded.eager()
         return self._eager
+
+    def _sample(self):
+        """Some weights, which differ after whatever set or trained those of ``model``."""
+        vectors = [weight for weight in self.model.parameters() if len(weight.shape) == 1]
+        return [weight.numpy().tobytes() for weight in (*vectors[:2], *vectors[-3:])]
 
     @functools.cached_property
     def pretrained(self):
@@ -140,6 +148,8 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         Raises:
             InputError: naming the argument or item that is wrong.
         """
+        if not isinstance(split_char, str) or not split_char:
+            raise InputError(f"split_char: expected what joins tokens, got {split_char!r:.40}")
         self._choose_device(use_gpu)
         if self.task is None:
             return self._embed(data, max_seq_len, batch_size)

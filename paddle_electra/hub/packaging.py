@@ -6,6 +6,7 @@ installed and does not meet another version that is.
 """
 
 import gzip
+import importlib.util
 import re
 import sys
 import tarfile
@@ -78,7 +79,7 @@ def build_module(
     for trained in heads:
         _check_head(trained, checkpoint)
     folder = Path(output) / folder_name
-    if folder.exists() and not (folder / manifest.FILE_NAME).is_file():
+    if folder.exists() and not manifest.is_module(folder):
         raise InputError(
             f"{folder}: exists and is not a module; it would be replaced: give another --output"
         )
@@ -172,7 +173,8 @@ def check_name(name):
             f"such as chinese-electra-tiny"
         )
     folder = rendering.folder_of(name)
-    if folder in sys.stdlib_module_names or folder in {*REQUIREMENTS, *PROVIDED, PACKAGE.name}:
+    known = {*sys.stdlib_module_names, *REQUIREMENTS, *PROVIDED, PACKAGE.name}
+    if folder in known or importlib.util.find_spec(folder) is not None:
         raise InputError(f"--name: {name!r} would hide the Python package of that name")
     return folder
 

@@ -83,6 +83,7 @@ def _join(settings):
 def _protected(app, settings):
     """PaddleHub's application with answers of ours for modules of ours, and a server of ours."""
     from flask import request
+    from werkzeug.exceptions import HTTPException
 
     from ..serving import http
     from ..serving.server import Server
@@ -102,12 +103,16 @@ def _protected(app, settings):
         modules = _modules()
         if kind == "health":
             return http.health({key: _report(info) for key, info in modules.items()}, name or None)
-        if kind == "gradio" and request.method == "GET":
-            return _page(modules, name)
+        if kind == "gradio":
+            return _page(modules, name, request.method)
         service = _service(modules[name]) if kind == "predict" and name in modules else None
         if service is None or request.method == "OPTIONS":
             return None  # PaddleHub's own routes answer
         return http.predict(request, service, modules[name].get("predict_args"))
+
+    @app.errorhandler(HTTPException)
+    def refuse(error):
+        return http.refused(error, request.path, "NAME")
 
     def run(host=None, port=8866, **unused):
         for service in filter(None, map(_service, _modules().values())):
@@ -120,10 +125,11 @@ def _protected(app, settings):
     return app
 
 
-def _page(modules, path):
+def _page(modules, path, method):
     """The response to /gradio/NAME and /gradio/NAME/FILE; None for modules of others.
 
-    PaddleHub itself would start a process for each page, in each worker, and pass requests on.
+    PaddleHub itself would start a process for each page, in each worker, and pass requests on:
+    whatever the method, a request for a page of ours must not reach it.
     """
     from flask import redirect
 
@@ -133,7 +139,10 @@ def _page(modules, path):
     name, _, file = path.partition("/")
     service = _service(modules[name]) if name in modules else None
     if service is None:
-        return None
+        return None if name in modules else http.unserved(name)
+    if method not in ("GET", "HEAD"):
+        told = f"the method is {method}; the page is got with GET"
+        return http.reply("", http.MISTAKE, told, 405, Allow="GET, HEAD")
     if not file:
         return redirect(f"/gradio/{name}/{PAGE}")
     page = page_of(service, f"../../predict/{name}")  # from /gradio/NAME/app

@@ -75,6 +75,8 @@ class TrainableModule(nn.Layer):
         chances = F.softmax(scores, axis=-1)
         if labels is None:
             return chances
+        if paddle.is_grad_enabled():
+            self.changed = True  # by the step that follows, in a training loop of one's own
         if self.task == "token-cls":
             # Paddle averages over all positions, those without a label too; so the published do.
             loss = F.cross_entropy(scores, labels.unsqueeze(-1), ignore_index=IGNORED)

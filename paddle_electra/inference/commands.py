@@ -178,7 +178,7 @@ def _vectors(predictor, options):
 
 def _classifying(predictor, options):
     fields, names = [_text_field(options, predictor)], ["text"]
-    if predictor.kind == "pair-cls":
+    if predictor.kind == "pair-cls" or options.text_pair_column is not None:
         fields.append(_pair_field(options, predictor))
         names.append("text_b")
 
@@ -298,7 +298,8 @@ def _write(options, work, unit):
                 if not as_table:
                     handle.write(json_line(record))
                     continue
-                for cells in work.table(record.get("id", number), record):
+                name = record.get("id", number)
+                for cells in work.table(name if isinstance(name, str) else str(name), record):
                     handle.write(tab_line(cells))
             handle.flush()
 

@@ -7,6 +7,7 @@ user names them.
 
 import csv
 import json
+import math
 import os
 import shlex
 import stat
@@ -150,6 +151,12 @@ def _lines(path, shown):
 
 
 def _plain(shown, lines, fields):
+    for field in fields:
+        if field.chosen is not None:
+            raise InputError(
+                f"{field.flag} {field.chosen}: {shown} is read as a text a line, which has no "
+                f"columns; say what it is with --input-format tsv, csv or jsonl"
+            )
     if len([field for field in fields if field.needed]) > 1:
         names = " and ".join(str(field) for field in fields)
         raise InputError(
@@ -180,7 +187,8 @@ def _objects(shown, lines, fields):
 
 def _identity(place, value):
     """The value of "id", which is handed through."""
-    if value is not None and not isinstance(value, (str, int, float)):
+    is_number = isinstance(value, (int, float)) and math.isfinite(value)
+    if value is not None and not isinstance(value, str) and not is_number:
         raise InputError(f"{place}: id: expected a text or a number, got {value!r:.40}")
     if isinstance(value, str):
         _check_unicode(place, "id", value)
@@ -285,7 +293,7 @@ def _columns(place, cells, fields, separator):
                 )
         return [None if name is None else names.index(name) for name in found], True
     needed = sum(field.needed for field in fields)
-    if needed <= len(cells) <= len(fields):
+    if len(cells) == needed:
         _say_no_header(place, names, fields)
         return [place if place < len(cells) else None for place in range(len(fields))], False
     flags = " and ".join(field.flag for field in fields[:needed])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..files import atomic_write
+from ..files import atomic_write, is_stream
 from .commands_input import STANDARD
 
 NPY = "npy"
@@ -30,7 +30,10 @@ def output_format(options, formats):
             f"--output {options.output}: no .{ending} is written here; there are: "
             f"{', '.join(formats)}"
         )
-    return options.output_format or (ending if ending in formats else "jsonl")
+    found = options.output_format or (ending if ending in formats else "jsonl")
+    if found == NPY and options.output != STANDARD and is_stream(options.output):
+        raise InputError(f"--output {options.output}: .npy needs a file, this is a device or pipe")
+    return found
 
 
 @contextlib.contextmanager
@@ -47,8 +50,9 @@ def open_text(path):
 
 
 def json_line(record):
-    """A record as a line, its floats with six digits."""
-    return json.dumps(_rounded(record), ensure_ascii=False) + "\n"
+    """A record as a line, its floats with six digits, but "id" as it was given."""
+    given = {key: record[key] for key in ("id",) if key in record}
+    return json.dumps({**_rounded(record), **given}, ensure_ascii=False) + "\n"
 
 
 def tab_line(cells):

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import threading
-import weakref
 from pathlib import Path
 
 import numpy as np
 import paddle
 
 from ..errors import InputError
+from ..forking import Lock, renew_after_fork
 from ..runtime import default_threads
 from .graphs import INPUTS
 
@@ -78,7 +78,7 @@ class StaticEngine:
         self.threads = default_threads() if threads is None else threads
         self._lock, self._predictor = threading.Lock(), None
         self._before_fork = []
-        _engines.add(self)
+        renew_after_fork(self)
 
     def run(self, input_ids, token_type_ids, attention_mask):
         """As `EagerEngine.run`."""
@@ -133,7 +133,7 @@ class StaticEngine:
                 config.delete_pass(name)
         return config
 
-    def _forget(self):
+    def renew(self):
         """In a forked process: what the parent's threads held is not there."""
         self._lock = threading.Lock()
         if self._predictor is not None:
@@ -159,21 +159,7 @@ def _freed_together():
             paddle.set_flags({_LOT: before})
 
 
-_flagging = threading.RLock()
-
-
-_engines = weakref.WeakSet()
-
-
-def _after_fork():
-    global _flagging
-    _flagging = threading.RLock()  # another thread may have held it
-    for engine in list(_engines):
-        engine._forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_flagging = Lock(threading.RLock)
 
 
 def chosen(name, value, known, variable):

@@ -8,12 +8,12 @@ date.
 
 import atexit
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-import threading
 import zlib
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from ..files import (
     remove_directory,
     write_json,
 )
+from ..forking import Lock
 from ..modeling import kernels
 from .static_layers import prepare
 
@@ -43,7 +44,7 @@ BESIDE = ".graphs"
 _GRAPH, _ABOUT = "graph", "about.json"
 _DIGITS = 32
 _PATIENCE = 600.0  # seconds to wait for another process that makes graphs in the same folder
-_writing = threading.Lock()  # Paddle has one mode, static or dynamic, for all that trace
+_writing = Lock()  # Paddle has one mode, static or dynamic, for all that trace
 
 
 def find_or_make(networks, name):
@@ -102,7 +103,9 @@ def write_graph(layer, path):
     with kernels.reference():
         graph = paddle.jit.to_static(layer, input_spec=inputs, full_graph=True)
         paddle.jit.save(graph, str(path))
-    return _files(Path(path))
+    files = _files(Path(path))
+    _check_whole(files, layer)
+    return files
 
 
 def _files(path):
@@ -178,12 +181,28 @@ def _make(root, networks, about):
 
 def _write(folder, networks, about):
     """Write a graph and what is known of it; networks of its own, as tracing changes them."""
-    files = write_graph(
-        type(networks)(networks.checkpoint).layer(about["network"]), folder / _GRAPH
-    )
+    try:
+        layer = type(networks)(networks.checkpoint).layer(about["network"])
+    except OSError as error:  # not to be taken for one of the folder
+        raise InputError(f"{networks.source}: cannot be read: {error}") from None
+    files = write_graph(layer, folder / _GRAPH)
     sums = {file.name: _checksum(file) for file in files}
     write_json(folder / _ABOUT, {**about, "crc32": sums})
     return files
+
+
+def _check_whole(files, layer):
+    """Raise `OSError` for a graph that is cut off: Paddle does not look whether it was written."""
+    program, weights = files
+    expected = sum(tensor.size * tensor.element_size() for tensor in layer.parameters())
+    try:
+        if program.suffix == ".json":
+            read_json(program)
+        whole = weights.stat().st_size >= expected
+    except (InputError, OSError):
+        whole = False
+    if not whole:
+        raise OSError(errno.ENOSPC, "the static graph could not be written as a whole")
 
 
 def _sound(folder):

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import threading
 import warnings
 
 import numpy as np
@@ -10,6 +9,7 @@ import paddle
 
 from .. import checkpoint as checkpoints
 from ..errors import InputError
+from ..forking import Lock
 from ..runtime import use_fast_products
 from ..text.tokenizer import ElectraTokenizer
 from .batching import batches
@@ -59,7 +59,7 @@ class Predictor:
             check_number(threads, "threads")
         self._threads, self._device = threads, check_device(device)
         self._precision = check_precision(precision, self._engine, self.device)
-        self._engines, self._choosing = {}, threading.Lock()
+        self._engines, self._choosing = {}, Lock()
 
     @classmethod
     def load(cls, source, engine="auto", precision="auto", threads=None, device=None):

@@ -70,14 +70,12 @@ def _as_question(item, name):
 def _featurizer(tokenizer, task, length, shortened):
     """Windows as in training, with ``length`` tokens."""
     check_number(length, "max_seq_len", least=SHORTEST_WINDOW)
-    room = (length - 3) // 2 if shortened else length - 4  # of another length the half at most
-    return Featurizer(
-        tokenizer,
-        length,
-        min(task.get("max_query_length", 64), room),
-        task.get("doc_stride", 128),
-        task.get("spans", "offsets"),
-    )
+    query, stride = task.get("max_query_length", 64), task.get("doc_stride", 128)
+    if shortened:  # the question takes half of a window at most, and half of the text overlaps
+        query = min(query, (length - 3) // 2)
+        stride = min(stride, max(1, (length - 3 - query) // 2))
+    query = min(query, length - 4)
+    return Featurizer(tokenizer, length, query, stride, task.get("spans", "offsets"))
 
 
 def _run(predictor, windows, joint, batch_size):

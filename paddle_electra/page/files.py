@@ -25,7 +25,7 @@ class Page:
         tasks: what the model answers, names as in a request's ``task``; those of `SHOWN` are
             offered.
         predict_url: where the page sends its requests, relative to the page.
-        labels: of a classification, in the order of its probabilities.
+        labels: {task: labels of a classification, in the order of its probabilities}.
     """
 
     def __init__(self, name, tasks, predict_url, labels=None):

@@ -186,7 +186,7 @@ function drawMasks(answer) {
 
 function drawLabels(answer) {
   const words = WORDS[language];
-  const names = config.labels || answer.probabilities.map((_, number) => String(number));
+  const names = (config.labels || {})[shown.task] || answer.probabilities.map((_, number) => String(number));
   const rows = names.map((name, number) => [String(name), answer.probabilities[number]]);
   rows.sort((one, other) => other[1] - one[1]);
   return [table([words.label, words.probability, ""], rows.map(([name, share]) => chanceRow(name, share)))];

@@ -11,7 +11,7 @@ from .server import Server
 def page_of(service, predict_url):
     """The `Page` for what a `Service` answers at ``predict_url``, relative to the page."""
     operations = service.operations
-    return Page(service.name, operations.tasks, predict_url, operations.labels)
+    return Page(service.name, operations.tasks, predict_url, operations.labels_of)
 
 
 def create_app(service, page=False):
@@ -36,8 +36,7 @@ def create_app(service, page=False):
 
     @app.errorhandler(HTTPException)
     def refuse(error):
-        message = f"{request.path:.80}: {error.name}; there are /predict/{service.name} and /health"
-        return http.reply("", http.MISTAKE, message, error.code)
+        return http.refused(error, request.path, service.name)
 
     if page:
         shown = page_of(service, f"predict/{service.name}")

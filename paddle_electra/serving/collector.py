@@ -1,11 +1,10 @@
 """Requests of several threads that arrive together share a batch."""
 
 import collections
-import os
 import threading
 import time
-import weakref
 
+from ..forking import renew_after_fork
 from ..runtime import give_back_memory
 
 _SECONDS_BETWEEN = 5  # giving memory back
@@ -46,10 +45,11 @@ class Collector:
     def __init__(self, run, queue=128, wait=30.0, window=0.005, batch_items=256):
         self.run, self.queue, self.wait = run, queue, wait
         self.window, self.batch_items = window, batch_items
-        self._begin()
-        _ALL.add(self)
+        self.renew()
+        renew_after_fork(self)
 
-    def _begin(self):
+    def renew(self):
+        """Begin with nothing that waits; in a forked process too."""
         self._waiting = collections.deque()
         self._changed = threading.Condition()
         self._worker, self._closed = None, False
@@ -163,15 +163,3 @@ class Collector:
         for job in batch:
             job.answers = answers[start : start + len(job.items)]
             start += len(job.items)
-
-
-_ALL = weakref.WeakSet()
-
-
-def _after_fork():
-    for collector in list(_ALL):
-        collector._begin()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

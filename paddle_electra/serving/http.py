@@ -48,8 +48,7 @@ def predict(request, service, defaults=None):
     try:
         fields = read_fields(request, service.settings.max_body_bytes)
         fields = {**(defaults or {}), **fields}
-        with service.room_for(fields):
-            return reply(service.answer(fields))
+        return _answer(service, fields)
     except Refused as error:
         allow = {"Allow": "POST"} if error.code == 405 else {}
         return reply("", error.status, str(error), error.code, **allow)
@@ -61,6 +60,18 @@ def predict(request, service, defaults=None):
         log.error("%s: %s", service.name, traceback.format_exc())
         kind = type(error).__name__
         return reply("", MISTAKE, f"a failure of the server, not of the request: {kind}", 500)
+
+
+def _answer(service, fields):
+    """The reply to the fields of a request, which counts as large until it has been sent."""
+    done = service.make_room(fields)
+    try:
+        response = reply(service.answer(fields))
+        response.call_on_close(done)
+    except BaseException:
+        done()
+        raise
+    return response
 
 
 def read_fields(request, most):
@@ -113,6 +124,15 @@ def health(reports, name=None):
     """
     if name is None:
         return reply({name: report() for name, report in reports.items()})
-    if name not in reports:
-        return reply("", UNKNOWN, f"nothing called {name:.80} is served here", 404)
-    return reply(reports[name]())
+    return reply(reports[name]()) if name in reports else unserved(name)
+
+
+def refused(error, path, name):
+    """The response to what a server has no answer for, a werkzeug `HTTPException`."""
+    message = f"{path:.80}: {error.name}; there are /predict/{name} and /health"
+    return reply("", MISTAKE, message, error.code)
+
+
+def unserved(name):
+    """The response to a request that names no model of this server."""
+    return reply("", UNKNOWN, f"nothing called {name:.80} is served here", 404)

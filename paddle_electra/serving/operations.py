@@ -20,6 +20,10 @@ _NETWORKS = {
 }  # of other tasks "task"
 
 
+class ModelError(Exception):
+    """A model whose files are damaged, or for which there is no room on the disk."""
+
+
 class Operations:
     """The tasks of a model.
 
@@ -65,12 +69,13 @@ class Operations:
         )
 
     @property
-    def labels(self):
-        """Those of the task that classifies, else of tagging, in the order of its probabilities;
-        None without a head that has some."""
-        known = (*CLASSIFYING, TOKENS)
-        kinds = [kind for kind in known if kind in self.heads and self.kind is None]
-        return (self.heads[kinds[0]] if kinds else self.predictor)().labels
+    def labels_of(self):
+        """{task: its labels, in the order of its probabilities} of the tasks that have some; one
+        that classifies texts comes before tagging."""
+        heads = {} if self.kind else self.heads
+        known = [task for task in (*CLASSIFYING, TOKENS, MATCHING) if task in self.tasks]
+        labels = {task: heads.get(task, self.predictor)().labels for task in known}
+        return {task: names for task, names in labels.items() if names is not None}
 
     def check(self, call):
         """Raise `InputError` for a `Call` whose numbers the model does not allow."""
@@ -86,12 +91,21 @@ class Operations:
             check_top_k(predictor, call.top_k, least=0)
 
     def run(self, call, texts):
-        """An answer for each text, for `form` to finish."""
+        """An answer for each text, for `form` to finish.
+
+        Raises:
+            InputError: the request is wrong.
+            ModelError: the model could not be made ready for it.
+        """
         self.choose_device(call.use_gpu)
-        predictor = self._predictor(call)
-        answers = self._run(predictor, call, texts)
-        self._choose_engine(predictor, call.task)
-        return answers
+        try:
+            predictor = self._predictor(call)
+            self._choose_engine(predictor, call.task)
+            if call.task == DETECT and call.top_k and has_generator(predictor):
+                predictor.engine("generator")  # for the suggestions
+        except InputError as error:
+            raise ModelError(str(error)) from error
+        return self._run(predictor, call, texts)
 
     def prepare(self):
         """Make what the default task needs and the disk can keep, before the first request."""

@@ -70,7 +70,13 @@ class Server(BaseWSGIServer):
             self._pool.shutdown()
 
     def run_until_told(self):
-        """`run` until SIGTERM or Ctrl-C; a second one ends the process at once."""
+        """`run` until SIGTERM or Ctrl-C; a second one ends the process at once.
+
+        In another thread than the main one, which signals do not reach, just `run`.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            self.run()
+            return
         signals, owner = (signal.SIGTERM, signal.SIGINT), os.getpid()
 
         def told(number, frame):

@@ -1,12 +1,12 @@
 """A model that is served: from the fields of a request to its results."""
 
-import contextlib
 import os
 import re
 import threading
 import time
 
 from ..errors import InputError
+from ..forking import Lock
 from .checks import FIELDS, HEAVY, read_request
 from .collector import Busy, Collector
 from .settings import ServingSettings
@@ -40,26 +40,23 @@ class Service:
             self.settings.window_ms / 1000,
             self.settings.batch_items,
         )
-        self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
-        self._started, self._lock = time.time(), threading.Lock()
+        self._large = Lock(lambda: threading.BoundedSemaphore(LARGE_AT_ONCE))
+        self._started, self._lock = time.time(), Lock()
         self._counts = {"answered": 0, "refused": 0, "busy": 0, "failed": 0}
 
-    @contextlib.contextmanager
-    def room_for(self, fields):
-        """Where a request is answered and its reply written: few with large replies at once.
+    def make_room(self, fields):
+        """Wait until a request may be answered and its reply written: few large ones at once.
 
+        Returns:
+            the function to call when the reply has been sent or given up.
         Raises:
             Busy: no room within the time that a request may wait.
         """
-        if fields.get("task", self.operations.default) not in HEAVY:
-            yield
-            return
+        if (fields.get("task") or self.operations.default) not in HEAVY:
+            return _nothing
         if not self._large.acquire(timeout=self.settings.wait_seconds):
             raise Busy("busy: other requests for large answers go first; try again")
-        try:
-            yield
-        finally:
-            self._large.release()
+        return self._large.release
 
     def answer(self, fields):
         """The results of a request, one an item of ``data``.
@@ -77,7 +74,8 @@ class Service:
             return results
         except InputError as error:
             outcome = "refused"
-            message = _FIELD.sub(r"'\1'", _TEXTS.sub("data", str(error)))
+            message = str(error).replace("max_seq_length", "max_seq_len")
+            message = _FIELD.sub(r"'\1'", _TEXTS.sub("data", message))
             raise InputError(message) from None
         except Busy:
             outcome = "busy"
@@ -101,7 +99,8 @@ class Service:
             "version": self.version,
             "kind": operations.kind,
             "tasks": list(operations.tasks),
-            "labels": operations.labels,
+            "labels": next(iter(operations.labels_of.values()), None),
+            "labels_of": operations.labels_of,
             "engine": operations.engine,
             "precision": operations.precision,
             "process": os.getpid(),
@@ -115,3 +114,7 @@ class Service:
     def close(self):
         """Answer what waits, then take no more."""
         self.collector.close()
+
+
+def _nothing():
+    pass

@@ -2,12 +2,15 @@
 
 import dataclasses
 import os
+import re
 import types
 import typing
 
 from ..errors import InputError
 
 PREFIX = "ELECTRA_SERVING_"
+# What Kubernetes sets for a Service that happens to be called electra-serving.
+_KUBERNETES = re.compile("_SERVICE_HOST$|_SERVICE_PORT(_|$)|SERVING_PORT(_|$)")
 
 
 def setting(default, help, least=None, most=None):
@@ -74,7 +77,7 @@ class ServingSettings:
         known = {name: PREFIX + name.upper() for name in fields}
         values = {}
         for variable, text in environment.items():
-            if variable.startswith(PREFIX):
+            if variable.startswith(PREFIX) and not _KUBERNETES.search(variable):
                 names = [name for name in known if known[name] == variable]
                 if not names:
                     raise InputError(f"{variable}: unknown; there are {', '.join(known.values())}")

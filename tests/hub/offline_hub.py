@@ -127,6 +127,7 @@ def more(inputs, modules):
             [mask], top_k=2
         ),
     }
+    found["own_training"] = own_training(lambda: hub.Module(name=NAME, task="seq-cls"), text)
     reading = hub.Module(name=name, task="qa", load_checkpoint=inputs["qa"])
     question = [inputs["texts"][1::2]]
     found["qa"] = [reading.predict(question), reading.answer(question)]
@@ -155,6 +156,32 @@ def more(inputs, modules):
         ],
     }
     return found
+
+
+def own_training(make, text):
+    """[of ``predict``, of the network]: probabilities before and after a loop of one's own, then
+    before and after other weights were set."""
+    import paddle
+
+    answers = []
+
+    def note(module, ids):
+        with paddle.no_grad():
+            chances = module.predict([text], return_prob=True)[1][0]
+            answers.append([chances, module(ids).tolist()[0]])
+
+    trained, other = make(), make()
+    ids = paddle.to_tensor([trained.get_tokenizer()(text)["input_ids"]])
+    note(trained, ids)
+    wrong = int(answers[0][0][0] > 0.5)
+    _, loss, _ = trained(ids, labels=paddle.to_tensor([wrong]))
+    loss.backward()
+    paddle.optimizer.SGD(1.0, parameters=trained.parameters()).step()
+    note(trained, ids)
+    note(other, ids)
+    other.model.set_state_dict(trained.model.state_dict())
+    note(other, ids)
+    return answers
 
 
 def hub_command_message(*arguments):

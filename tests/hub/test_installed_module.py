@@ -48,6 +48,16 @@ def test_classification_equals_the_predictor(found, expected):
     assert found["mapped"] == [{"bad": "差", "good": "好"}[x] for x in expected["tuned"][0]]
 
 
+def test_weights_trained_or_set_by_hand_answer(found):
+    answers = found["own_training"]
+    for predicted, computed in answers:
+        np.testing.assert_allclose(predicted, computed, atol=1e-5)
+    before, trained, other, set_again = (predicted for predicted, _ in answers)
+    assert np.abs(np.subtract(before, trained)).max() > 0.01
+    np.testing.assert_allclose(other, before, atol=1e-6)
+    np.testing.assert_allclose(set_again, trained, atol=1e-5)
+
+
 def test_embeddings_equal_the_predictors(found, expected):
     assert_same_embedding(found["embedding"], expected["embedding"])
     assert_same_embedding(found["predict_without_task"], expected["embedding"])

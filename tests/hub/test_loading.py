@@ -54,6 +54,19 @@ def test_num_classes_must_fit_a_trained_head(folders):
         load_predictor(folders["tuned"], "seq-cls", num_classes=5)
 
 
+def test_two_classes_are_no_default_for_a_head_of_three(tmp_path):
+    three = make_checkpoint(tmp_path / "three", ["a", "b", "c"])
+    assert load_predictor(three, "seq-cls").labels == ["a", "b", "c"]
+    with pytest.raises(InputError, match="num_classes: 2, but the trained head has 3"):
+        load_predictor(three, "seq-cls", num_classes=2)
+
+
+@pytest.mark.parametrize("path", ["", 5, ["a"]])
+def test_what_is_no_path_is_refused(folders, path):
+    with pytest.raises(InputError, match="load_checkpoint: expected a path"):
+        load_predictor(folders["pretrained"], "seq-cls", path)
+
+
 def test_without_a_head_a_random_one_is_made_with_a_warning(folders):
     with pytest.warns(UserWarning, match="no trained classification head.*random"):
         predictor = load_predictor(folders["pretrained"], "seq-cls", num_classes=3)

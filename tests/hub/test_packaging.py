@@ -125,6 +125,22 @@ def test_a_failed_build_leaves_what_was_there(model, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, archive.name]
 
 
+def test_folders_of_other_programs_stay(model, tmp_path):
+    folder = tmp_path / "my_app"
+    folder.mkdir()
+    (folder / "manifest.json").write_text('{"name": "a web app"}')
+    with pytest.raises(InputError, match="exists and is not a module"):
+        packaging.build_module(model, "my-app", tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["manifest.json"]
+
+
+def test_a_manifest_speaks_of_its_own_files(tmp_path):
+    for name in ("../secret", "/etc/hostname"):
+        (tmp_path / manifest.FILE_NAME).write_text(json.dumps({"sha256": {name: "0"}}))
+        with pytest.raises(InputError, match="outside of the module"):
+            manifest.verify(tmp_path)
+
+
 @pytest.mark.parametrize(
     "name", ["", "Chinese", "a_b", "a b", "../a", "a--b", "-a", "a-", "1a", "a/b", "中文", "a\n"]
 )
@@ -133,7 +149,9 @@ def test_bad_names_are_refused(name):
         packaging.check_name(name)
 
 
-@pytest.mark.parametrize("name", ["json", "numpy", "paddle", "paddlehub", "paddle-electra"])
+@pytest.mark.parametrize(
+    "name", ["json", "requests", "numpy", "paddle", "paddlehub", "paddle-electra"]
+)
 def test_a_name_that_would_hide_a_package_is_refused(name):
     with pytest.raises(InputError, match="would hide the Python package"):
         packaging.check_name(name)

@@ -266,6 +266,29 @@ def test_the_page_comes_from_whatever_process_is_asked(servers, mode):
     assert (code, answer["status"]) == (404, "111")
 
 
+def test_other_requests_to_the_page_start_no_process_of_paddlehubs(servers):
+    served = servers["one process"]
+    before = children(served.process.pid)
+    url = f"http://127.0.0.1:{served.port}/gradio/{NAME}"
+    for method, code in (("HEAD", 200), ("POST", 405), ("PUT", 405)):
+        request = urllib.request.Request(url, b"" if code == 405 else None, method=method)
+        assert served._ask(request)[0] == code
+    assert served.get("/gradio/unknown/app")[0] == 404
+    assert children(served.process.pid) == before
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as handle:
+        return handle.read().split()
+
+
+def test_unknown_addresses_have_paddlehubs_form(served):
+    for path in ("/nope", f"/predict/{NAME}/"):
+        code, answer = served.get(path)
+        assert (code, answer["status"]) == (404, "101")
+        assert answer["msg"].startswith(f"{path}: Not Found; there are /predict/NAME")
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_the_page_answers_in_a_browser(servers, browser, expected, mode):
     page = Page(browser, f"http://127.0.0.1:{servers[mode].port}/gradio/{NAME}")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import sys
 
@@ -320,6 +321,43 @@ def test_an_input_is_not_replaced_by_the_output(run, tmp_path):
     assert (tmp_path / "a.jsonl").read_bytes() == before
 
 
+def test_an_id_is_handed_through_as_it_is(run, tmp_path):
+    ids = [1234567.25, 12345678901234567890, "a", 0.1]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"id": i, "text": "好"}) + "\n" for i in ids))
+    for command in ("detect", "embed"):
+        assert [one["id"] for one in objects(run(command, "pretrained", "--input", path))] == ids
+    table = run("predict", "labels", "--input", path, "--output-format", "tsv").splitlines()
+    assert [line.split("\t")[0] for line in table[1:]] == list(map(str, ids))
+
+
+def test_a_second_text_for_a_head_of_one(run, models, tmp_path):
+    """Heads for a text serve pairs, too, if they are asked to."""
+    path = write(tmp_path / "a.tsv", [{"text": "今天", "next": "好"}])
+    labels = objects(run("predict", "labels", "--input", path, "--text-pair-column", "next"))
+    assert labels[0]["text_b"] == "好"
+    given = ["--input", path, "--text-pair-column", "nowhere"]
+    assert "no column 'nowhere'" in run("predict", "labels", *given, code=2)[1]
+
+
+def test_two_columns_without_a_header_are_no_pair_for_vectors(run, tmp_path):
+    (tmp_path / "a.tsv").write_text("今天\t1\n", "utf-8")
+    _, error = run("embed", "pretrained", "--input", tmp_path / "a.tsv", code=2)
+    assert "2 columns separated by tabs and no header with 'text'" in error
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+def test_a_pipe_as_output(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    run("predict", "labels", "--output", tmp_path / "pipe", stdin="今天\n".encode())
+    assert json.loads(os.read(reading, 10_000))["text"] == "今天"
+    os.close(reading)
+    os.mkfifo(tmp_path / "pipe.npy")
+    _, error = run("embed", "pretrained", "--output", tmp_path / "pipe.npy", code=2)
+    assert ".npy needs a file" in error
+
+
 def test_a_cell_may_be_long(run, tmp_path):
     (tmp_path / "a.csv").write_text("text\n" + "好" * 140_000 + "\n", "utf-8")
     (vector,) = objects(run("embed", "pretrained", "--input", tmp_path / "a.csv"))
@@ -349,6 +387,7 @@ def test_answers_are_written_as_they_come(run, models, tmp_path, monkeypatch):
         ("a.jsonl", b'{"text": "\\ud800"}\n', "line 1: text: half a surrogate pair"),
         ("a.jsonl", b'{"text": "a", "id": "\\ud800"}\n', "line 1: id: half a surrogate pair"),
         ("a.jsonl", b'{"text": "a", "id": [1]}\n', "line 1: id: expected a text or a number"),
+        ("a.jsonl", b'{"text": "a", "id": NaN}\n', "line 1: id: expected a text or a number"),
         pytest.param(
             "a.jsonl",
             b'{"text": "a", "n": ' + b"1" * 5000 + b"}\n",
@@ -386,6 +425,8 @@ def test_a_bad_row_is_named(run, tmp_path, name, content, message):
         ("predict pretrained", "no classification head"),
         ("predict pairs", "line 1: 1 column separated by tabs and no header with 'text' and"),
         ("predict pairs --input-format text", "a text a line, but text and text_b are needed"),
+        ("predict labels --text-column x", "--text-column x: standard input is read as a text a l"),
+        ("predict labels --input-format tsv --text-pair-column 9", "--text-column: give a number"),
         ("predict labels --input-format tsv --text-column 2", "--text-column 2, but here are 1"),
         ("predict labels --input-format tsv --text-column x", "no column 'x'; there are: 今天"),
         ("answer labels --input-format tsv --question-column 1", "--context-column: give a numb"),

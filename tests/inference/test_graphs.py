@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 from tiny_checkpoint import TEXTS, make_checkpoint
 
@@ -178,6 +179,33 @@ def test_wrong_weights_are_the_models_error_not_the_folders(folder, writes):
     with pytest.raises(InputError, match=r"tensor 'classifier\.bias' is missing"):
         find(folder)
     assert not list(folder.glob(".graphs/*"))
+
+
+def test_weights_that_are_gone_are_the_models_error_too(folder, writes):
+    networks = Predictor.load(folder, engine="eager").networks
+    find_or_make(networks, "task")  # reads the digest
+    shutil.rmtree(folder / ".graphs")
+    (folder / native.DISCRIMINATOR).unlink()
+    with pytest.raises(InputError, match=r"discriminator\.safetensors"):
+        find_or_make(networks, "task")
+
+
+@pytest.mark.parametrize("ending", [".json", ".pdiparams"])
+def test_a_graph_that_was_cut_off_is_not_kept(folder, monkeypatch, ending):
+    """Paddle does not say that a file could not be written to its end."""
+    save = paddle.jit.save
+
+    def cut_off(layer, path, **options):
+        save(layer, path, **options)
+        file = next(Path(path).parent.glob(f"*{ending}"))
+        os.truncate(file, file.stat().st_size // 2)
+
+    monkeypatch.setattr(paddle.jit, "save", cut_off)
+    with pytest.raises(InputError, match="disk is full"):
+        find(folder)
+    assert not list(folder.glob(".graphs/*/*"))
+    monkeypatch.undo()
+    assert all(file.is_file() for file in find(folder))
 
 
 STARTING = """

@@ -19,9 +19,9 @@ def config_of(html):
 
 
 def test_labels_and_names_cannot_break_out_of_the_page():
-    shown = page(name="</script><script>alert(1)", labels=["差", "</script>"])
+    shown = page(name="</script><script>alert(1)", labels={"seq-cls": ["差", "</script>"]})
     html = shown.get_data(as_text=True)
-    assert config_of(html)["labels"] == ["差", "</script>"]
+    assert config_of(html)["labels"] == {"seq-cls": ["差", "</script>"]}
     assert config_of(html)["name"] == "</script><script>alert(1)"
     assert "alert(1)</script>" not in html
 

@@ -4,7 +4,9 @@ import pytest
 from served_models import make_service
 from tiny_checkpoint import TEXTS
 
+from paddle_electra.errors import InputError
 from paddle_electra.serving.app import create_app
+from paddle_electra.serving.service import LARGE_AT_ONCE
 
 LIMIT = 2000
 
@@ -22,7 +24,7 @@ def client(service):
 def post(client, body, **named):
     if not isinstance(body, (bytes, str)):
         body = json.dumps(body)
-    named = {"content_type": "application/json", **named}
+    named = {"content_type": "application/json", "buffered": True, **named}
     return client.post("/predict/electra", data=body, **named)
 
 
@@ -39,6 +41,34 @@ def test_an_answer(client, predictors):
     labels = predictors["seq-cls"].predict(TEXTS)
     assert response.status_code == 200
     assert form(response) == {"status": "000", "msg": "", "results": labels}
+
+
+def test_large_replies_count_until_they_are_sent(predictors):
+    service = make_service(predictors[None], "electra", wait_seconds=0.1)
+    client = create_app(service).test_client()
+    body = {"data": TEXTS[:1], "task": None}  # the default: embeddings
+    unread = [post(client, body, buffered=False) for _ in range(LARGE_AT_ONCE)]
+    assert [response.status_code for response in unread] == [200] * LARGE_AT_ONCE
+    assert post(client, body).status_code == 503
+    unread[0].close()
+    assert post(client, body).status_code == 200
+    assert post(client, {**body, "data": []}).status_code == 200  # a mistake gives its room back
+    assert post(client, body).status_code == 200
+    for response in unread[1:]:
+        response.close()
+
+
+def test_a_model_that_cannot_be_read_is_no_mistake_of_the_client(predictors, monkeypatch):
+    service = make_service(predictors["seq-cls"], "electra")
+
+    def engine(name):
+        raise InputError("/models/discriminator.safetensors: a tensor has a wrong checksum")
+
+    monkeypatch.setattr(service.operations.predictor(), "engine", engine)
+    response = post(create_app(service).test_client(), {"data": TEXTS[:1]})
+    assert response.status_code == 500
+    assert form(response)["msg"] == "a failure of the server, not of the request: ModelError"
+    assert service.health()["requests"]["failed"] == 1
 
 
 def test_a_mistake_in_a_field_has_paddlehubs_code(client):

@@ -176,7 +176,11 @@ def test_a_pretrained_model_answers_with_the_heads_beside_it(predictors):
     tasks = service.health()["tasks"]
     assert tasks == ["seq-cls", "token-cls", "tag", "embedding", "fill-mask", "detect"]
     assert service.operations.default == "embedding"
-    assert service.operations.labels == ["bad", "good"]
+    assert service.health()["labels"] == ["bad", "good"]
+    assert service.health()["labels_of"] == {
+        "seq-cls": ["bad", "good"],
+        "token-cls": predictors["token-cls"].labels,
+    }
     answers = service.answer({"data": TEXTS, "task": "seq-cls"})
     assert answers == predictors["seq-cls"].predict(TEXTS)
     tagged = service.answer({"data": TEXTS, "task": "tag"})

@@ -14,6 +14,12 @@ def test_the_environment_then_what_is_given():
         "ELECTRA_SERVING_WINDOW_MS": "2.5",
         "ELECTRA_SERVING_HOST": "127.0.0.1",
         "PATH": "/bin",
+        # Kubernetes, of a Service called electra-serving
+        "ELECTRA_SERVING_SERVICE_HOST": "10.0.0.1",
+        "ELECTRA_SERVING_SERVICE_PORT": "80",
+        "ELECTRA_SERVING_SERVICE_PORT_HTTP": "80",
+        "ELECTRA_SERVING_PORT": "tcp://10.0.0.1:80",
+        "ELECTRA_SERVING_PORT_80_TCP_ADDR": "10.0.0.1",
     }
     settings = ServingSettings.load({"max_items": 8, "wait_seconds": 3}, environment)
     assert settings == ServingSettings(
