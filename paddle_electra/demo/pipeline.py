@@ -1,6 +1,7 @@
 """The whole pipeline on the packaged sample, from text to HTTP answers."""
 
 from ..files import write_json
+from ..wording import extra
 from . import module
 from .stages import SAMPLE, quote, stage, title
 
@@ -84,7 +85,7 @@ def run(root):
         asked = {"task": "seq-cls", "label_map": LABELS}
         module.use(folder, root / "hub", ("6/7", "7/7"), asked, {})
     else:
-        title("6/7 and 7/7 need PaddleHub: pip install 'paddle-electra[hub]'")
+        title(f"6/7 and 7/7 need PaddleHub: {extra('hub')}")
     return END
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..checkpoint import shipped
+from ..wording import extra
 from . import module
 from .stages import SAMPLE, quote, stage, title
 
@@ -56,7 +57,7 @@ def run(root):
         made=paths["finetuned"],
     )
     if not module.have_paddlehub():
-        title("5/6 and 6/6 need PaddleHub: pip install 'paddle-electra[hub]'")
+        title(f"5/6 and 6/6 need PaddleHub: {extra('hub')}")
         return END
     folder = HUB_MODULES / module.NAME.replace("-", "_")
     if not folder.is_dir():  # installed without the clone

@@ -135,8 +135,8 @@ def _readme(about, folder, contents, is_shipped):
         note = "Without `load_checkpoint` a head is random until you train it."
         if heads:
             note = (
-                "With it, with `num_classes` or with `load_checkpoint` the module takes that head, "
-                "random until you train it; without the three it takes its own trained one."
+                "With it or with `num_classes` a new head is made, random until you train it; with "
+                "`load_checkpoint` that one is taken, without the three the trained one of its own."
             )
     loaded = templates.LOADED.format(name=about["name"])
     if "seq-cls" in [trained["kind"] for trained in contents.heads]:
@@ -149,7 +149,7 @@ def _readme(about, folder, contents, is_shipped):
         shape=f"{config.num_hidden_layers} layers, hidden size {config.hidden_size}, "
         f"{config.num_attention_heads} heads, {config.vocab_size} tokens, texts of up to "
         f"{config.max_position_embeddings} tokens",
-        dataset="that of the weights",
+        dataset=templates.CARD if is_shipped else "that of the weights",
         size=_size(contents),
         head=head or "none",
         head_note=note,
@@ -171,16 +171,20 @@ def _head(task):
 
 
 def _size(contents):
-    """Parameters, and megabytes on disk, of the weights without heads."""
-    count = 0
+    """Parameters of the pretrained weights, and megabytes on disk with the trained heads, each of
+    which brings the encoder that it was trained with."""
+    count = on_disk = 0
     for half in contents.halves:
+        copies = 1 + len(contents.heads) if half == "discriminator" else 1
         of = contents.config.generator if half == "generator" else contents.config
         for row in model_rows(half, "tensorflow", of):
             shared = half == "generator" and contents.config.tied_embeddings
             if not (shared and row.native.startswith(EMBEDDINGS_PREFIX)):
                 sizes = (getattr(of, s) if isinstance(s, str) else s for s in row.sizes)
-                count += math.prod(sizes) * len(row.names)
-    megabytes = contents.itemsize * count / 1e6
+                weights = math.prod(sizes) * len(row.names)
+                count += weights
+                on_disk += weights * copies
+    megabytes = contents.itemsize * on_disk / 1e6
     return f"{count / 1e6:.1f} million parameters, {megabytes:.0f} MB"
 
 

@@ -173,6 +173,7 @@ FROM_WEIGHTS = """\
 
   `dist/{folder}.tar.gz` is the same in one file."""
 
+CARD = "said, with its scores, in paddle_electra/assets/tiny/MODEL_CARD.md"
 FROM_CLONE = """\
 - The weights come with paddle-electra. In a clone of it that is installed (`make`, or
   `pip install -e .`):

@@ -11,6 +11,7 @@ from .. import checkpoint as checkpoints
 from ..checkpoint import native
 from ..errors import InputError
 from ..files import atomic_directory, write_json
+from ..wording import extra
 from .graphs import INPUTS, shortest, write_graph
 from .networks import Networks
 
@@ -107,9 +108,7 @@ def _write_about(folder, networks, name, format, names):
 def _need_converter():
     for package in ("paddle2onnx", "onnx"):
         if importlib.util.find_spec(package) is None:
-            raise InputError(
-                f"--format onnx needs the package {package}: pip install 'paddle-electra[onnx]'"
-            )
+            raise InputError(f"--format onnx needs the package {package}: {extra('onnx')}")
 
 
 def _write_onnx(layer, path, names):

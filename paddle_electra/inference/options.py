@@ -24,6 +24,6 @@ class ExportOptions:
     format: str = option(
         "paddle",
         "paddle: program and weights for Paddle Inference; onnx: one file for ONNX Runtime, "
-        "OpenVINO and others (pip install paddle-electra[onnx])",
+        "OpenVINO and others (needs the extra onnx)",
         choices=("paddle", "onnx"),
     )

@@ -5,6 +5,7 @@ import io
 import numpy as np
 
 from ..errors import InputError
+from ..wording import extra
 from .runs import HELD_OUT, TRAINING, labels_of, tokens_at
 
 # Name in the log -> title; in this order, what else the log holds after them.
@@ -36,10 +37,7 @@ def require_matplotlib():
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise InputError(
-            "report needs matplotlib: pip install 'paddle-electra[report]', or pip install -c "
-            "constraints.txt -e '.[report]' in the project's folder"
-        ) from None
+        raise InputError(f"report needs matplotlib: {extra('report')}") from None
 
 
 def draw(runs, smooth=1, x="steps"):

@@ -9,6 +9,7 @@ import importlib
 import warnings
 
 from ..errors import InputError
+from ..wording import extra
 
 NONE, JIEBA = "none", "jieba"
 
@@ -62,8 +63,7 @@ def _jieba():
             import jieba
     except ImportError:
         raise InputError(
-            "segmenter 'jieba': jieba is not installed; "
-            "install it with: pip install 'paddle-electra[words]'"
+            f"segmenter 'jieba': jieba is not installed; install it with: {extra('words')}"
         ) from None
     tokenizer = jieba.Tokenizer()
     # By itself it would read its dictionary from a cache in the common temporary folder, of

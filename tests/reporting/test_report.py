@@ -194,4 +194,4 @@ def test_what_is_no_run_is_one_line(tmp_path, entries, capsys):
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, entries, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert "paddle-electra[report]" in refused([write_run(tmp_path / "run", entries)], capsys)
+    assert "-e '.[report]'" in refused([write_run(tmp_path / "run", entries)], capsys)
