@@ -27,7 +27,7 @@ from six_tasks_figure import published  # noqa: E402
 from six_tasks_jobs import Job, Runner, visible_gpus  # noqa: E402
 from six_tasks_table import JSON, make_tables  # noqa: E402
 
-from paddle_electra.checkpoint import hub_cache, shipped  # noqa: E402
+from paddle_electra.checkpoint import huggingface_cache, shipped  # noqa: E402
 from paddle_electra.config import from_arguments  # noqa: E402
 from paddle_electra.errors import InputError  # noqa: E402
 from paddle_electra.files import disk_errors, read_json  # noqa: E402
@@ -102,8 +102,8 @@ def _may_be_loaded(path):
     """Is there what `checkpoint.load` would look at?  Raises `InputError` for an uncached name."""
     if Path(path).exists() or shipped.folder_of(path) is not None:
         return True
-    if hub_cache.looks_like_name(path):
-        return bool(hub_cache.resolve(path))
+    if huggingface_cache.looks_like_name(path):
+        return bool(huggingface_cache.resolve(path))
     # A TensorFlow checkpoint is named by the part that its files' names share.
     return bool(list(Path(path).parent.glob(f"{Path(path).name}.*")))
 

@@ -44,12 +44,12 @@ def load(path, configs=None):
             damaged.
     """
     from ..errors import InputError
-    from . import archive, hub_cache, native, shipped, tensorflow
+    from . import archive, huggingface_cache, native, shipped, tensorflow
 
     if (folder := shipped.folder_of(path)) is not None:
         return native.load(folder)
-    if hub_cache.looks_like_name(path) and tensorflow.find_prefix(path) is None:
-        return _load_cached(hub_cache.resolve(str(path)), str(path))
+    if huggingface_cache.looks_like_name(path) and tensorflow.find_prefix(path) is None:
+        return _load_cached(huggingface_cache.resolve(str(path)), str(path))
     path = Path(path)
     if path.is_file() and path.suffix == ".zip":
         unpacked = archive.unpack(path)

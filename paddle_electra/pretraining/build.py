@@ -1,6 +1,6 @@
 """``paddle-electra data build``: a corpus of text to shards of pretraining examples.
 
-The corpus is divided into units (`plan`), each becomes one shard, with random numbers of its
+The corpus is divided into units (`division`), each becomes one shard, with random numbers of its
 own, in whatever process and on whatever machine: the shards are the same, byte for byte, for any
 number of processes, and those of all parts together are those of one build.
 """
@@ -18,7 +18,7 @@ from ..text.segmenters import load_segmenter, segmenter_version
 from ..text.tokenizer import ElectraTokenizer
 from ..wording import plural
 from . import duplicates, shard_folder, shards
-from .plan import describe_files, plan_units
+from .division import describe_files, plan_units
 from .pool import run_units
 from .units import UnitBuilder
 

@@ -24,8 +24,8 @@ import numpy as np
 from ..errors import InputError
 from ..files import atomic_directory, atomic_write
 from ..progress import progress_bar
+from .pieces import read_piece
 from .pool import run_units
-from .reading import read_piece
 from .shard_folder import DUPLICATES_FOLDER
 
 _DIGEST = 16  # bytes

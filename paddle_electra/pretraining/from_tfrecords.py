@@ -18,7 +18,7 @@ from ..files import write_json
 from ..progress import progress_bar
 from ..text.tokenizer import ElectraTokenizer
 from . import shard_folder, shards
-from .plan import check_unchanged, describe_files
+from .division import check_unchanged, describe_files
 from .tfrecords import read_records
 
 PATTERN = "*.tfrecord*"

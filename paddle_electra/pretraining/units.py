@@ -10,7 +10,7 @@ from ..text.tokenizer import ElectraTokenizer
 from .duplicates import Kept, dropped_documents
 from .examples import ExampleBuilder
 from .packing import Packer
-from .reading import read_piece
+from .pieces import read_piece
 from .shard_folder import record_path
 from .shards import VOCAB_FILE, shard_name, write_shard
 

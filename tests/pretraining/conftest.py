@@ -7,7 +7,7 @@ import pytest
 import small_run
 from corpora import CHARACTERS, as_text, make_documents
 
-from paddle_electra.pretraining import plan
+from paddle_electra.pretraining import division
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def corpus(tmp_path):
 
 @pytest.fixture
 def small_units(monkeypatch):
-    monkeypatch.setattr(plan, "SMALLEST_UNIT", 10_000)
+    monkeypatch.setattr(division, "SMALLEST_UNIT", 10_000)
 
 
 @pytest.fixture(scope="module")

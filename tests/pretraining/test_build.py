@@ -17,7 +17,7 @@ from example_ids import examples_of
 
 from paddle_electra import cli
 from paddle_electra.errors import InputError
-from paddle_electra.pretraining import build, plan, shards, units
+from paddle_electra.pretraining import build, division, shards, units
 from paddle_electra.pretraining.examples import ExampleBuilder
 from paddle_electra.pretraining.shards import ShardDataset
 from paddle_electra.text.sentences import split_sentences
@@ -238,7 +238,7 @@ def test_a_bad_file_is_named_from_another_process(tmp_path, corpus, vocab, small
     [(lambda path: path.unlink(), "no such file"), (lambda path: path.write_text("天"), "changed")],
 )
 def test_input_that_changes_during_the_build(tmp_path, corpus, vocab, monkeypatch, change, message):
-    original = plan.plan_units
+    original = division.plan_units
 
     def plan_then_change(files, *arguments):
         planned = original(files, *arguments)
@@ -271,8 +271,8 @@ def test_disk_full_and_then_again(tmp_path, corpus, vocab, small_units, monkeypa
 SCRIPT = """
 import errno, os, signal, sys, time
 from paddle_electra import cli
-from paddle_electra.pretraining import plan, shards
-plan.SMALLEST_UNIT = 10_000
+from paddle_electra.pretraining import division, shards
+division.SMALLEST_UNIT = 10_000
 original = shards.ShardWriter.flush
 def flush(self):
     if self._name == "shard-00002":
@@ -357,7 +357,7 @@ def test_interrupted_with_workers(tmp_path, corpus, vocab, small_units, start_sc
 
 
 def test_units_follow_the_documents(tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "SMALLEST_UNIT", 5_000)
+    monkeypatch.setattr(division, "SMALLEST_UNIT", 5_000)
     documents = make_documents(300)
     (tmp_path / "a.txt").write_bytes(as_text(documents))
     paths = [tmp_path / "a.txt"]
@@ -366,8 +366,8 @@ def test_units_follow_the_documents(tmp_path, monkeypatch):
         paths[-1].write_bytes(as_text(make_documents(3, number)))
     (tmp_path / "packed.gz").write_bytes(gzip.compress(as_text(documents)))
     paths.append(tmp_path / "packed.gz")
-    files = plan.describe_files(paths)
-    planned = plan.plan_units(files)
+    files = division.describe_files(paths)
+    planned = division.plan_units(files)
     pieces = [piece for unit in planned for piece in unit]
     assert [piece.file for piece in pieces] == sorted(piece.file for piece in pieces)
     assert {piece.file for piece in pieces} == set(range(len(files)))
@@ -376,11 +376,11 @@ def test_units_follow_the_documents(tmp_path, monkeypatch):
     assert all(a.end == b.start for a, b in itertools.pairwise(large))
     content = paths[0].read_bytes()
     assert all(content[: piece.start].endswith(b"\n\n") for piece in large[1:])
-    assert pieces[-1] == plan.Piece(len(files) - 1, 0, None)
+    assert pieces[-1] == division.Piece(len(files) - 1, 0, None)
     sizes = [sum(p.end - p.start for p in unit) for unit in planned if unit[-1].end is not None]
     assert max(sizes) < 3 * 5_000
     assert min(sizes[:-1]) > 2_000
-    assert plan.plan_units(files) == planned
+    assert division.plan_units(files) == planned
 
 
 def test_preview_shows_both_segments_and_the_statistics(tmp_path, corpus, vocab, capsys):

@@ -14,7 +14,7 @@ from example_ids import examples_of
 
 from paddle_electra import cli
 from paddle_electra.errors import InputError
-from paddle_electra.pretraining import original_build, plan
+from paddle_electra.pretraining import division, original_build
 from paddle_electra.pretraining.data_options import OriginalBuildOptions
 from paddle_electra.pretraining.examples import ExampleBuilder
 from paddle_electra.pretraining.shards import ShardDataset
@@ -62,7 +62,7 @@ def test_all_files_are_read_by_name_and_lines_stay_whole(tmp_path, texts, vocab)
 
 
 def test_the_default_length_and_processes_of_the_original(tmp_path, texts, vocab, monkeypatch):
-    monkeypatch.setattr(plan, "SMALLEST_UNIT", 5_000)
+    monkeypatch.setattr(division, "SMALLEST_UNIT", 5_000)
     assert run(tmp_path, texts, vocab).max_seq_length == 128
     run(tmp_path, texts, vocab, "--num-processes", "2", output="two")
     assert shard_files(tmp_path / "out") == shard_files(tmp_path / "two")
@@ -70,14 +70,14 @@ def test_the_default_length_and_processes_of_the_original(tmp_path, texts, vocab
 
 @pytest.mark.parametrize("value", ["false", "False", "0"])
 def test_only_files_separate_documents(tmp_path, texts, vocab, monkeypatch, value):
-    monkeypatch.setattr(plan, "SMALLEST_UNIT", 5_000)  # a file stays whole all the same
+    monkeypatch.setattr(division, "SMALLEST_UNIT", 5_000)  # a file stays whole all the same
     dataset = run(tmp_path, texts, vocab, "--blanks-separate-docs", value)
     assert dataset.meta["statistics"]["documents"] == 3
     files = [
         list(itertools.chain(*make_documents(n, seed))) for n, seed in ((20, 2), (5, 3), (20, 1))
     ]
     expected = []
-    units = plan.plan_units(plan.describe_files(sorted(texts.glob("[a-z]*"))), False)
+    units = division.plan_units(division.describe_files(sorted(texts.glob("[a-z]*"))), False)
     for number, unit in enumerate(units):
         assert all(piece.start == 0 for piece in unit)
         chosen = [files[piece.file] for piece in unit]

@@ -8,7 +8,7 @@ from corpora import description, options, shard_files
 
 from paddle_electra import cli
 from paddle_electra.errors import InputError
-from paddle_electra.pretraining import build, merge, plan, shards
+from paddle_electra.pretraining import build, division, merge, shards
 from paddle_electra.pretraining.data_options import MergeOptions
 
 
@@ -132,7 +132,7 @@ def test_output_folders_with_something_in_them_are_left_alone(tmp_path, parts):
 
 
 def test_more_parts_than_shards(tmp_path, corpus, vocab, monkeypatch):
-    monkeypatch.setattr(plan, "SMALLEST_UNIT", 1 << 20)
+    monkeypatch.setattr(division, "SMALLEST_UNIT", 1 << 20)
     folders = []
     for number in (1, 2):
         folders.append(tmp_path / str(number))

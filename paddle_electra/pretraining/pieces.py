@@ -1,7 +1,7 @@
 """Reading a piece of a corpus as it was planned."""
 
 from ..text.corpus import is_jsonl, read_blocks
-from .plan import check_unchanged
+from .division import check_unchanged
 
 
 def read_piece(files, piece, settings):
