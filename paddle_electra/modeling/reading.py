@@ -7,7 +7,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from .encoder import ElectraModel, glorot
-from .kernels import Linear, gelu, linear
+from .kernels import Linear, gelu, linear, on_cpu
 
 HIDDEN = 512  # units of the end and the answerability layers; fixed in the original
 DISALLOWED = -1000.0  # added to the logits of positions outside the context
@@ -91,9 +91,7 @@ class ElectraForQuestionAnswering(nn.Layer):
         of_token = self._of_token(hidden)
         if start_positions is not None:
             chosen = paddle.take_along_axis(hidden, start_positions.reshape([-1, 1, 1]), 1)
-            # Spread out first: differentiating a broadcast sum is slow on a CPU.
-            of_start = self._of_start(chosen).expand([-1, hidden.shape[1], -1])
-            end = self._end(of_start, of_token) + blocked
+            end = self._end(self._of_start(chosen), of_token) + blocked
             return TrainingLogits(start, end, answerable)
         return self._search(hidden, start, of_token, blocked, answerable)
 
@@ -125,6 +123,8 @@ class ElectraForQuestionAnswering(nn.Layer):
         return linear(states, half, self.end_hidden.bias)
 
     def _end(self, of_start, of_token):
+        if on_cpu(of_token):  # spread out first: a broadcast sum takes ten times as long
+            of_start = of_start.expand_as(of_token)
         return self.end(gelu(of_start + of_token)).squeeze(-1)  # (batch, length)
 
     def _answerable(self, hidden, start):
