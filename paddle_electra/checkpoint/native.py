@@ -23,6 +23,7 @@ from .tensors import Joined, LazyTensors, Renamed, lazy
 
 CONFIG, VOCAB, TASK = "config.json", "vocab.txt", "task.json"
 HEADS = "heads"
+HEAD_KINDS = ("seq-cls", "pair-cls", "token-cls", "qa")  # what folders in it may be called
 DISCRIMINATOR, GENERATOR = "discriminator.safetensors", "generator.safetensors"
 
 
@@ -211,11 +212,13 @@ def load(directory):
 
 
 def heads_beside(checkpoint):
-    """{kind: folder} of the trained heads that lie in the folder of a pretrained model."""
+    """{kind: folder} of the trained heads that lie in the folder of a pretrained model; folders of
+    other names are somebody's own."""
     if checkpoint.format != "native" or checkpoint.task is not None:
         return {}
     folder = Path(checkpoint.vocab_file).parent
-    return {path.name: path for path in sorted(folder.glob(f"{HEADS}/*/"))}
+    found = {path.name: path for path in sorted(folder.glob(f"{HEADS}/*/"))}
+    return {name: path for name, path in found.items() if name in HEAD_KINDS}
 
 
 def _half(path):

@@ -58,6 +58,8 @@ def run_predict(options):
         raise InputError(
             f"{options.model}: this model answers questions; use `paddle-electra answer`"
         )
+    if predictor.kind is None:
+        predictor.networks.layer("task")  # says that there is no head, also of no text
     make = _tagging if predictor.kind == "token-cls" else _classifying
     _write(options, make(predictor, options), "text")
 

@@ -121,7 +121,7 @@ def read_rows(paths, fields, given=None, default="text"):
     for path in paths:
         shown = "standard input" if path == STANDARD else path
         kind = format_of(path, given, default)
-        lines = _lines(path, shown)
+        lines = _without_last_blanks(_lines(path, shown))
         if kind == "text":
             yield from _plain(shown, lines, fields)
         elif kind == "jsonl":
@@ -148,6 +148,18 @@ def _lines(path, shown):
         finally:
             if path != STANDARD:
                 handle.close()
+
+
+def _without_last_blanks(lines):
+    """Empty lines at the end are no rows; an error there would throw away all answers."""
+    blank = []
+    for number, line in lines:
+        if line.strip():
+            yield from blank
+            blank = []
+            yield number, line
+        else:
+            blank.append((number, line))
 
 
 def _plain(shown, lines, fields):

@@ -1,5 +1,7 @@
 """What callers hand in, checked and brought to one form."""
 
+import numbers
+
 from ..errors import InputError
 
 CLASSIFYING = ("seq-cls", "pair-cls")  # kinds of tasks with a label for a text, or for two
@@ -45,13 +47,14 @@ def _as_text(item, name):
 
 def check_number(value, name, least=1):
     """Return ``value`` if it is a whole number of at least ``least``, else raise `InputError`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    # NumPy's numbers are such numbers, too.
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise InputError(f"{name}: expected a whole number of at least {least}, got {value!r:.40}")
     return value
 
 
 def check_threshold(threshold, name="threshold"):
     """Raise `InputError` unless ``threshold`` is a number from 0 to 1."""
-    is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+    is_number = isinstance(threshold, numbers.Real) and not isinstance(threshold, bool)
     if not is_number or not 0 <= threshold <= 1:
         raise InputError(f"{name}: expected a number from 0 to 1, got {threshold!r:.40}")

@@ -49,7 +49,7 @@ class ServingSettings:
     wait_seconds: float = setting(
         30.0,
         "seconds that a request may wait for its turn until it is told to come again",
-        least=0,
+        least=0.1,
         most=86_400,
     )
     threads: int = setting(

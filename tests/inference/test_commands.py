@@ -321,6 +321,23 @@ def test_an_input_is_not_replaced_by_the_output(run, tmp_path):
     assert (tmp_path / "a.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("ending", ["txt", "jsonl", "tsv", "csv"])
+def test_empty_lines_at_the_end_are_no_rows(run, tmp_path, ending):
+    path = write(tmp_path / f"a.{ending}", [{"text": "今天"}, {"text": "好"}])
+    with open(path, "a", encoding="utf-8") as handle:
+        handle.write("\n \r\n\n")
+    assert len(objects(run("detect", "pretrained", "--input", path))) == 2
+    with open(path, "a", encoding="utf-8") as handle:
+        handle.write({"jsonl": '{"text": "a"}'}.get(ending, "a"))
+    _, error = run("detect", "pretrained", "--input", path, code=2)
+    assert re.search(r"line [34]", error)
+
+
+def test_a_model_without_a_head_is_refused_before_there_is_a_text(run):
+    _, error = run("predict", "pretrained", code=2)
+    assert "no head for a task" in error
+
+
 def test_an_id_is_handed_through_as_it_is(run, tmp_path):
     ids = [1234567.25, 12345678901234567890, "a", 0.1]
     path = tmp_path / "a.jsonl"
@@ -367,7 +384,7 @@ def test_a_cell_may_be_long(run, tmp_path):
 def test_answers_are_written_as_they_come(run, models, tmp_path, monkeypatch):
     """Standard output has what was before a bad row, a file is not touched."""
     monkeypatch.setattr(commands, "ROWS_AT_ONCE", 2)
-    path = write(tmp_path / "texts.txt", [{"text": text} for text in [*TEXTS[:4], " "]])
+    path = write(tmp_path / "texts.txt", [{"text": text} for text in [*TEXTS[:4], " ", "好"]])
     out, error = run("predict", "labels", "--input", path, code=2)
     assert [one["text"] for one in objects(out)] == TEXTS[:4]
     assert f"{path}: line 5: text is empty; give a text, or remove the line" in error
@@ -422,7 +439,7 @@ def test_a_bad_row_is_named(run, tmp_path, name, content, message):
         ("embed pretrained --output {tmp}/x.csv", "there are: jsonl, tsv, npy"),
         ("detect labels", "fine-tuning replaced the head"),
         ("predict reading", "this model answers questions; use `paddle-electra answer`"),
-        ("predict pretrained", "no classification head"),
+        ("predict pretrained", "this model has no head for a task; fine-tune it"),
         ("predict pairs", "line 1: 1 column separated by tabs and no header with 'text' and"),
         ("predict pairs --input-format text", "a text a line, but text and text_b are needed"),
         ("predict labels --text-column x", "--text-column x: standard input is read as a text a l"),
