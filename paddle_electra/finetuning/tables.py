@@ -36,7 +36,11 @@ def read_lines(path):
     Raises:
         InputError: missing, a folder, or not UTF-8 (names line and byte).
     """
-    return [line.replace("\r", "") for line in _raw_lines(path)]
+    return _without_returns(_raw_lines(path))
+
+
+def _without_returns(lines):
+    return [line.replace("\r", "") for line in lines]
 
 
 def _raw_lines(path):
@@ -67,8 +71,8 @@ def read_table(path):
     Raises:
         InputError: see `read_lines`; a row that is not CSV or JSON (names the row).
     """
-    lines = read_lines(path)
-    ending = Path(path).suffix.lower()
+    raw = _raw_lines(path)
+    lines, ending = _without_returns(raw), Path(path).suffix.lower()
     if ending in (".jsonl", ".json"):
         return Table(path, KEYS, [_object(path, *row) for row in enumerate(lines, 1)])
     first = lines[0] if lines else ""
@@ -76,7 +80,7 @@ def read_table(path):
         return Table(path, MARKS, [(n, line.split("_!_")) for n, line in enumerate(lines, 1)])
     if ending == ".csv":
         # With its carriage returns: in a quoted text they count, where answers have places in it.
-        return Table(path, COMMAS, _csv_rows(path, _raw_lines(path)))
+        return Table(path, COMMAS, _csv_rows(path, raw))
     return Table(path, TABS, [(n, line.split("\t")) for n, line in enumerate(lines, 1)])
 
 

@@ -70,6 +70,8 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         self.pad_id = loaded.tokenizer.pad_id
         self.label_map = dict(enumerate(loaded.labels or ())) or None
         self.num_classes = len(loaded.labels or ()) or num_classes or 2
+        vectors = [weight for weight in self.model.parameters() if len(weight.shape) == 1]
+        self._watched = (*vectors[:2], *vectors[-3:])
         self._as_loaded = self._sample()
         self.eval()
         self.prepare_serving(limits)
@@ -98,9 +100,8 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         return self._eager
 
     def _sample(self):
-        """Some weights, which differ after whatever set or trained those of ``model``."""
-        vectors = [weight for weight in self.model.parameters() if len(weight.shape) == 1]
-        return [weight.numpy().tobytes() for weight in (*vectors[:2], *vectors[-3:])]
+        """Some weights, which differ after whatever set or trained those of ``model``; in 10 us."""
+        return [weight.numpy().tobytes() for weight in self._watched]
 
     @functools.cached_property
     def pretrained(self):
