@@ -3,7 +3,8 @@
 On a GPU matrix products run in bfloat16 or float16; LayerNorm, softmax and losses stay in float32.
 Level O1 keeps the weights in float32 and converts them where they are used; O2 keeps them in half
 precision, with float32 master weights in the optimizer and float32 gradients.  Written against
-Paddle's documentation and not run: Paddle has no such kernels for training on a CPU.
+Paddle's documentation and not run: on a CPU Paddle 3.3 has no such kernels for matmul, addition,
+GELU and softmax, and its ``auto_cast`` leaves everything in float32.
 """
 
 import contextlib

@@ -80,3 +80,23 @@ def test_the_norm_of_broken_gradients_is_not_finite(broken):
 def test_half_precision_is_refused_where_paddle_cannot_train_in_it(name):
     with pytest.raises(InputError, match=f"--precision {name}: .*use --precision float32"):
         Precision(name)
+
+
+@pytest.mark.skipif(paddle.device.is_compiled_with_cuda(), reason="is about Paddle for CPUs")
+def test_why_training_in_bfloat16_is_refused_on_a_cpu():
+    """If this fails, Paddle has learned it, and `Precision` may let it through."""
+    x = paddle.ones([4, 4]).astype("bfloat16")
+    missing = []
+    for name, compute in (
+        ("matmul", lambda: paddle.matmul(x, x)),
+        ("add", lambda: x + x),
+        ("gelu", lambda: nn.functional.gelu(x)),
+        ("softmax", lambda: nn.functional.softmax(x)),
+    ):
+        try:
+            compute()
+        except RuntimeError:
+            missing.append(name)
+    assert missing == ["matmul", "add", "gelu", "softmax"]
+    with paddle.amp.auto_cast(level="O1", dtype="bfloat16"):
+        assert nn.Linear(4, 4)(paddle.ones([2, 4])).dtype == paddle.float32
