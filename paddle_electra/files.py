@@ -18,6 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+_LOCK_FILE = ".lock"
 _LEFTOVER = re.compile(r"\.(.+)\.\d+\.(tmp|old)")
 
 
@@ -178,8 +179,9 @@ def clean_up(folder):
 def only_writer(folder, patience=60.0):
     """Make a folder, unless it is there, and keep other processes that ask so out of it.
 
-    The system lets go of it however this process ends.  A folder that stays empty is removed.  On
-    file systems that know no such locks, nothing is locked.
+    The system lets go of it however this process ends.  A folder that stays empty is removed.  A
+    file system that locks no folders (NFS) locks the file ``.lock`` in it; see `is_empty`.  On
+    those that know no such locks, nothing is locked.
 
     Args:
         patience: seconds to wait for a process that is still there.
@@ -192,7 +194,7 @@ def only_writer(folder, patience=60.0):
     if fcntl is None:
         yield
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = _lockable(folder)
     try:
         deadline = time.monotonic() + patience
         while not _locked(handle):
@@ -211,14 +213,33 @@ def only_writer(folder, patience=60.0):
         os.close(handle)
 
 
+def is_empty(folder):
+    """Is nothing in a folder but the file that keeps other processes out?"""
+    return all(path.name == _LOCK_FILE for path in Path(folder).iterdir())
+
+
+def _lockable(folder):
+    """A descriptor that can be locked: of the folder, or of a file in it."""
+    handle = os.open(folder, os.O_RDONLY)
+    if _try_lock(handle) is not None:
+        return handle
+    os.close(handle)
+    return os.open(Path(folder) / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+
+
 def _locked(handle):
     """Was the lock to be had, or is there none?"""
+    return _try_lock(handle) is not False
+
+
+def _try_lock(handle):
+    """Whether the lock was to be had; None where there are no such locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        return None
     return True
 
 

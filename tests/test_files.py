@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import signal
+import stat
 import subprocess
 import sys
 
@@ -229,6 +230,31 @@ def test_the_folder_that_one_is_in(tmp_path, monkeypatch):
     with atomic_directory(".") as folder:
         (folder / "new").touch()
     assert (tmp_path / "here" / "new").is_file()
+
+
+@pytest.mark.parametrize("locks_folders", [True, False])
+def test_who_comes_second_waits_also_where_folders_cannot_be_locked(
+    tmp_path, monkeypatch, locks_folders
+):
+    """NFS locks files that are open for writing, and nothing else."""
+    flock = files.fcntl.flock
+
+    def as_on_nfs(handle, how):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EBADF, "")
+        flock(handle, how)
+
+    if not locks_folders:
+        monkeypatch.setattr(files.fcntl, "flock", as_on_nfs)
+    with files.only_writer(tmp_path / "run", 0.1):
+        assert files.is_empty(tmp_path / "run")
+        with pytest.raises(InputError, match="another process is at work there"):
+            with files.only_writer(tmp_path / "run", 0.1):
+                pass
+        (tmp_path / "run" / "file").touch()
+        assert not files.is_empty(tmp_path / "run")
+    with files.only_writer(tmp_path / "run", 0.1):
+        assert (tmp_path / "run" / "file").exists()
 
 
 def test_json_round_trip(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import config as settings
 from ..checkpoint import native
 from ..errors import InputError
-from ..files import clean_up, disk_errors, read_json, remove_directory, write_json
+from ..files import clean_up, disk_errors, is_empty, read_json, remove_directory, write_json
 from ..training.state import list_checkpoints
 from .options import COMMON, OF_READING, FinetuneOptions
 
@@ -52,7 +52,7 @@ def check(output, identity):
     if not folder.is_dir():
         raise InputError(f"--output {folder}: expected a folder, this is a file")
     if not (folder / SETTINGS).is_file():
-        if any(folder.iterdir()):
+        if not is_empty(folder):
             raise InputError(
                 f"--output {folder}: the folder holds files that are not of a fine-tuning run; "
                 f"name a new folder"

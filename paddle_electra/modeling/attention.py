@@ -1,5 +1,7 @@
 """Scaled dot-product attention: one function, several backends."""
 
+import functools
+
 import paddle
 import paddle.nn.functional as F
 
@@ -62,12 +64,15 @@ def _axes(parts, heads, bias, dropout):
 
 
 def _sdpa(mixed, heads, bias, dropout):
+    if mixed.place.is_gpu_place() and not takes_flash(mixed):
+        # Paddle would choose a kernel that refuses masks of this form, or in 2.6 float32 at all.
+        return _eager(mixed, heads, bias, dropout)
     bias = _like(mixed, bias)
     batch, length, width = mixed.shape
     query, key, value = mixed.reshape([batch, length, 3, heads, width // 3 // heads]).unbind(2)
     if bias is not None:
-        # (batch, 1, 1, length) or (batch, 1, length, length)
-        bias = bias.unsqueeze([1, 2] if bias.ndim == 2 else 1)
+        # For every query: the kernels of a GPU do not spread it themselves.
+        bias = bias.unsqueeze([1, 2] if bias.ndim == 2 else 1).expand([batch, 1, length, length])
     context = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
     return context.reshape([batch, length, width // 3])
 
@@ -80,8 +85,15 @@ _FUNCTIONS = {"eager": _eager, "sdpa": _sdpa, "axes": _axes}
 
 
 def takes_flash(mixed):
-    """Does paddle have a flash kernel for this tensor?  On a GPU, for float16 and bfloat16."""
-    return mixed.place.is_gpu_place() and mixed.dtype in (paddle.float16, paddle.bfloat16)
+    """Does paddle have a flash kernel for this tensor?  For float16 and bfloat16, on GPUs from
+    compute capability 8.0 (A100) on."""
+    half = mixed.dtype in (paddle.float16, paddle.bfloat16)
+    return half and mixed.place.is_gpu_place() and _capability() >= (8, 0)
+
+
+@functools.cache
+def _capability():
+    return tuple(paddle.device.cuda.get_device_capability())
 
 
 def flash_attention(mixed, heads, ends, longest, dropout=0.0):

@@ -50,7 +50,7 @@ def check_unchanged(file):
     if _describe(file.path) != file:
         raise InputError(
             f"{file.path}: the file has changed since the build began; "
-            f"build again with --overwrite or another --output"
+            f"build again into another folder (data build: or with --overwrite)"
         )
 
 

@@ -6,10 +6,11 @@ import json
 from ..checkpoint.runs import PRETRAINING_SETTINGS as SETTINGS
 from ..config import to_dict
 from ..errors import InputError
-from ..files import read_json, write_json
+from ..files import is_empty, read_json, write_json
 
 # These may change between a run and its continuation.  How a batch is cut into parts, laid out and
-# computed changes the numbers by rounding (and by other dropout), the rest not at all.
+# computed changes the numbers by rounding (and by other dropout), the size of evaluation's batches
+# its masks, the rest nothing.
 FREE = {
     "data",
     "long_data",
@@ -49,9 +50,10 @@ def check_settings(output, options, datasets):
         raise InputError(f"{output}: expected a folder for the run, this is a file")
     path = output / SETTINGS
     if not path.is_file():
-        # A process that was killed while it wrote the settings leaves a half of them.
-        half = f".{SETTINGS}.*.tmp"
-        if output.is_dir() and not all(entry.match(half) for entry in output.iterdir()):
+        if output.is_dir():  # a process that was killed while it wrote the settings left a half
+            for half in output.glob(f".{SETTINGS}.*.tmp"):
+                half.unlink(missing_ok=True)
+        if output.is_dir() and not is_empty(output):
             raise InputError(
                 f"{output}: not empty and not a pretraining run; give another --output"
             )

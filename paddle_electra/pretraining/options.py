@@ -110,7 +110,9 @@ class PretrainOptions:
     log_every: int = option(50, "updates between lines of the log, which are means over them")
     save_checkpoints_steps: int = option(1000, "updates between checkpoints")
     save_checkpoints_minutes: float = option(5.0, "minutes between checkpoints, whichever is first")
-    keep_checkpoint_max: int = option(3, "checkpoints to keep (also: --keep-checkpoints)")
+    keep_checkpoint_max: int | None = option(
+        3, "checkpoints to keep (also: --keep-checkpoints); 0 or null keeps all"
+    )
 
     precision: str = option(
         "float32",

@@ -199,7 +199,10 @@ class Run:
         """Print the held-out metrics of the newest checkpoint."""
         if not self.step:
             raise InputError(f"{self.output}: no checkpoint to evaluate, and do_train is off")
-        results, _ = evaluate(self.trainer, stage_of(self.stages, self.step - 1), self.tokenizer)
+        stage = stage_of(self.stages, self.step - 1)
+        if not len(stage.held_out):
+            raise InputError(f"{self.options.data}: no example is held out to evaluate on")
+        results, _ = evaluate(self.trainer, stage, self.tokenizer)
         self._say(f"step {self.step}: held-out {_shown(results)}")
 
     def train(self):

@@ -30,6 +30,11 @@ def model_config(options, dataset):
         **chosen,
     )
     overrides = dict(options.model_hparam_overrides or {})
+    if overrides.get("vocab_size", dataset.vocab_size) != dataset.vocab_size:
+        raise InputError(
+            f"model_hparam_overrides: vocab_size {overrides['vocab_size']}: the shards have a "
+            f"vocabulary of {dataset.vocab_size}; leave it out"
+        )
     if overrides.pop("hidden_act", "gelu") != "gelu":
         raise InputError("model_hparam_overrides: hidden_act: only gelu is there")
     # The generator's sizes follow from the discriminator's, unless they are overridden themselves.
@@ -164,10 +169,10 @@ _AT_LEAST_ONE = (
     "eval_batch_size",
     "log_every",
     "save_checkpoints_steps",
-    "keep_checkpoint_max",
     "probe_every",
 )
 _NOT_NEGATIVE = (
+    "keep_checkpoint_max",
     "gen_weight",
     "disc_weight",
     "save_checkpoints_minutes",

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import disk_errors, read_json, write_json
+from ..files import disk_errors, is_empty, only_writer, read_json, write_json
 from . import shards, statistics
 
 DUPLICATES_FOLDER = "duplicates"  # of an unfinished build
@@ -57,13 +57,13 @@ def prepare(folder, build, overwrite, command):
         if not overwrite and not unfinished:  # without a shard nothing is lost
             raise InputError(
                 f"{folder}: the shards here differ from this build ({', '.join(differences)}); "
-                f"choose another --output, or delete them with --overwrite"
+                f"choose another folder, or delete them (data build: --overwrite)"
             )
         # The description first: what is left is no dataset.
         remove(folder, (name, *_OWN_FILES))
         break
     else:
-        if any(folder.iterdir()):
+        if not is_empty(folder):
             raise InputError(f"{folder}: not empty, and not made by {command}; choose another")
     write_json(folder / shards.BUILD_FILE, build)
     return False
@@ -84,17 +84,18 @@ def fill(folder, build, overwrite, command, tokenizer, work, done, others=""):
         InputError: see `prepare`, and what ``work`` raises.
     """
     folder = Path(folder)
-    if prepare(folder, build, overwrite, command):
-        print(f"{folder}: already {done}")
-    else:
-        tokenizer.save(folder)
-        try:
-            work()
-        except KeyboardInterrupt:
-            print(f"{folder}: stopped; the same command goes on from here", file=sys.stderr)
-            raise
-    dataset = shards.ShardDataset(folder)
-    remove_traces(folder)
+    with only_writer(folder):
+        if prepare(folder, build, overwrite, command):
+            print(f"{folder}: already {done}")
+        else:
+            tokenizer.save(folder)
+            try:
+                work()
+            except KeyboardInterrupt:
+                print(f"{folder}: stopped; the same command goes on from here", file=sys.stderr)
+                raise
+        dataset = shards.ShardDataset(folder)
+        remove_traces(folder)
     print(statistics.describe(dataset.meta, others))
     return dataset
 

@@ -73,6 +73,12 @@ def read_datasets(options):
         datasets[1].check_vocabulary(datasets[0].vocab_fingerprint)
         check_words(options, datasets[1])
     for dataset in datasets:
+        part = dataset.meta.get("part", "1/1")
+        if part != "1/1":
+            raise InputError(
+                f"{dataset.folder}: part {part} of a data set; `paddle-electra data merge` makes "
+                f"one of all parts"
+            )
         dataset.verify(*place_on_machine())
     return datasets
 

@@ -5,14 +5,14 @@ import os
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import disk_errors, read_errors
+from ..files import atomic_write, disk_errors, read_errors
 
 
 class TrainingLog:
     """Appends one JSON object a line to ``DIR/log.jsonl`` and scalars to ``DIR/visualdl``.
 
     After a resume the lines of steps that will be made again are cut off first, so that each step
-    appears once.
+    appears once there; VisualDL keeps the points of both times.
 
     Args:
         folder: the run's output folder.
@@ -36,9 +36,8 @@ class TrainingLog:
         if not self.path.exists():
             return
         kept = [entry for entry in read_log(self.path, tolerant=True) if entry["step"] <= step]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), "utf-8")
-        os.replace(temporary, self.path)
+        with atomic_write(self.path) as handle:
+            handle.writelines(json.dumps(entry) + "\n" for entry in kept)
 
     def write(self, step, kind, **values):
         """One line {"step", "kind", **values}; numbers also go to VisualDL under ``kind/name``."""

@@ -68,10 +68,15 @@ class World:
 
     @paddle.no_grad()
     def sum_gradients(self, parameters):
-        """Replace every gradient by its sum over the ranks, in buckets; missing ones are zeros."""
+        """Replace every gradient by its sum over the ranks, in buckets; missing ones are zeros.
+
+        All are float32, also those of weights in half precision: every rank must exchange the same.
+        """
         for parameter in parameters:
             if parameter.grad is None:
-                parameter.grad = paddle.zeros_like(parameter)
+                parameter.grad = paddle.zeros(parameter.shape, "float32")
+            elif parameter.grad.dtype != paddle.float32:
+                parameter.grad = parameter.grad.astype("float32")
         if self.size == 1:
             return
         for bucket in _buckets([parameter.grad for parameter in parameters]):

@@ -58,9 +58,9 @@ def save_checkpoint(
 
 
 def rotate(output, keep):
-    """Delete all but the newest ``keep`` checkpoints, and what killed saves left."""
+    """Delete all but the newest ``keep`` checkpoints, and what killed saves left; 0 keeps all."""
     checkpoints = list_checkpoints(output)
-    for _, folder in checkpoints[: max(0, len(checkpoints) - keep)]:
+    for _, folder in checkpoints[: max(0, len(checkpoints) - keep) if keep else 0]:
         remove_directory(folder)
     clean_up(Path(output) / "checkpoints")
 

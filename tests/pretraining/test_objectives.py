@@ -155,6 +155,8 @@ def test_sizes_as_shares_and_overrides(shards, tmp_path):
         ({"precision": "fp16"}, "or a GPU"),
         ({"gradient_accumulation_steps": 9}, "more parts than the batch of 8"),
         ({"temperature": 0}, "--temperature 0"),
+        ({"keep_checkpoint_max": -1}, "--keep-checkpoint-max -1: expected 0 or more"),
+        ({"model_hparam_overrides": {"vocab_size": 7}}, "vocab_size 7: the shards have a vocabul"),
         ({"long_data_from": 3}, "nothing without --long-data"),
         ({"probe": {"task": "chnsenticorp", "epochs": 1}}, "epochs"),
     ],

@@ -9,7 +9,9 @@ from corpora import description, options, shard_files
 from paddle_electra import cli
 from paddle_electra.errors import InputError
 from paddle_electra.pretraining import build, division, merge, shards
+from paddle_electra.pretraining import run as pretraining
 from paddle_electra.pretraining.data_options import MergeOptions
+from paddle_electra.pretraining.options import PretrainOptions
 
 
 @pytest.fixture
@@ -68,6 +70,12 @@ def test_where_links_do_not_work_files_are_copied(tmp_path, parts, monkeypatch):
     run_merge(parts, tmp_path / "copied")
     assert (tmp_path / "copied" / "shard-00000.tokens").stat().st_nlink == 1
     assert shard_files(tmp_path / "copied") == shard_files(tmp_path / "linked")
+
+
+def test_a_part_alone_is_not_trained_on(tmp_path, parts):
+    with pytest.raises(InputError, match=r"part1: part 1/3 of a data set; .* merge"):
+        pretraining.run(PretrainOptions(data=str(parts[0]), output=str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_stopped_merge_leaves_nothing(tmp_path, parts, monkeypatch):

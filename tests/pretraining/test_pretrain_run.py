@@ -178,6 +178,20 @@ def test_rotation_keeps_the_newest(shards, tmp_path):
     assert not list((output / "checkpoints").glob(".*"))
 
 
+@pytest.mark.parametrize("keep", [0, None])
+def test_no_limit_keeps_all(shards, tmp_path, keep):
+    changes = {"save_checkpoints_steps": 1, "keep_checkpoint_max": keep, "num_train_steps": 5}
+    pretraining.run(options(shards, tmp_path / "run", **changes))
+    assert [step for step, _ in list_checkpoints(tmp_path / "run")] == [1, 2, 3, 4, 5]
+
+
+def test_evaluating_needs_held_out_examples(shards, tmp_path):
+    few = {"eval_examples": 0, "num_train_steps": 2, "num_warmup_steps": 1}
+    pretraining.run(options(shards, tmp_path / "run", **few))
+    with pytest.raises(InputError, match="no example is held out to evaluate on"):
+        pretraining.run(options(shards, tmp_path / "run", **few, do_train=False))
+
+
 def test_not_a_number_stops_before_the_weights_and_names_step_and_batch(
     shards, tmp_path, monkeypatch
 ):
