@@ -300,8 +300,7 @@ def _write(options, work, unit):
                 if not as_table:
                     handle.write(json_line(record))
                     continue
-                name = record.get("id", number)
-                for cells in work.table(name if isinstance(name, str) else str(name), record):
+                for cells in work.table(str(record.get("id", number)), record):
                     handle.write(tab_line(cells))
             handle.flush()
 

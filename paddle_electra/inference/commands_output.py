@@ -51,8 +51,8 @@ def open_text(path):
 
 def json_line(record):
     """A record as a line, its floats with six digits, but "id" as it was given."""
-    given = {key: record[key] for key in ("id",) if key in record}
-    return json.dumps({**_rounded(record), **given}, ensure_ascii=False) + "\n"
+    shown = {key: value if key == "id" else _rounded(value) for key, value in record.items()}
+    return json.dumps(shown, ensure_ascii=False) + "\n"
 
 
 def tab_line(cells):
