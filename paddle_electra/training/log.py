@@ -6,17 +6,18 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import atomic_write, disk_errors, read_errors
+from . import visualdl_records
 
 
 class TrainingLog:
     """Appends one JSON object a line to ``DIR/log.jsonl`` and scalars to ``DIR/visualdl``.
 
-    After a resume the lines of steps that will be made again are cut off first, so that each step
-    appears once there; VisualDL keeps the points of both times.
+    After a resume the lines and points of steps that will be made again are cut off first, so that
+    each step appears once.
 
     Args:
         folder: the run's output folder.
-        step: the step the run continues from; later lines are dropped.
+        step: the step the run continues from; what is of later ones is dropped.
         visualdl: also write VisualDL scalars.
     """
 
@@ -28,9 +29,7 @@ class TrainingLog:
             self._file = open(self.path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115
         self._writer = None
         if visualdl:
-            from visualdl import LogWriter
-
-            self._writer = LogWriter(logdir=str(Path(folder) / "visualdl"), display_name="run")
+            self._writer = visualdl_records.open_writer(Path(folder) / "visualdl", step)
 
     def _drop_after(self, step):
         if not self.path.exists():
@@ -48,6 +47,7 @@ class TrainingLog:
             for name, value in values.items():
                 if isinstance(value, (int, float)):
                     self._writer.add_scalar(f"{kind}/{name}", value, step)
+            self._show()
 
     def sync(self):
         """Have the disk keep every line so far: a checkpoint must not outlive the log before it."""
@@ -59,6 +59,12 @@ class TrainingLog:
         """A text for people to read in VisualDL under ``name``; without VisualDL, nothing."""
         if self._writer is not None:
             self._writer.add_text(name, text, step)
+            self._show()
+
+    def _show(self):
+        """Have VisualDL write now what it would keep for two minutes, and lose to a kill."""
+        with disk_errors(self.path):
+            self._writer.flush()
 
     def close(self):
         """Flush and close both files."""

@@ -23,6 +23,51 @@ def test_texts_and_scalars_reach_visualdl(tmp_path):
     assert read_log(tmp_path / "log.jsonl") == [{"step": 5, "kind": "eval", "mlm_loss": 2.5}]
 
 
+def _points(folder):
+    """[(step, tag, value)] of the file that VisualDL shows, in the order of kinds and points."""
+    from visualdl import LogReader
+
+    reader = LogReader()
+    reader.dir = [str(folder / "visualdl")]
+    (name,) = reader.logs(update=True).values()
+    reader = LogReader(file_path=str(folder / "visualdl" / name))
+    scalars = [
+        point for tag in reader.get_tags()["scalar"] for point in reader.get_data("scalar", tag)
+    ]
+    texts = [
+        point for tag in reader.get_tags().get("text", []) for point in reader.get_data("text", tag)
+    ]
+    found = [(point.id, point.tag, point.value) for point in scalars]
+    return found + [(point.id, point.tag, point.text.encoded_text_string) for point in texts]
+
+
+@pytest.mark.parametrize("lost", [0, 1, 9, 30])
+def test_a_continued_run_has_each_point_once_where_visualdl_looks(tmp_path, lost, capsys):
+    with contextlib.closing(TrainingLog(tmp_path)) as log:
+        log.write(1, "train", loss=3.0)
+        log.write_text(1, "samples", "今天")
+        log.write(2, "train", loss=2.0)
+        log.write(3, "train", loss=1.0)
+        log.write_text(3, "samples", "天气")
+    (file,) = (tmp_path / "visualdl").iterdir()
+    file.write_bytes(file.read_bytes()[: file.stat().st_size - lost])
+    for value in (1.5, 1.25):
+        with contextlib.closing(TrainingLog(tmp_path, step=2)) as log:
+            log.write(3, "train", loss=value)
+        known = [(1, "train/loss", 3.0), (2, "train/loss", 2.0), (3, "train/loss", value)]
+        assert _points(tmp_path) == [*known, (1, "samples", "今天")]
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert capsys.readouterr().out == ""
+
+
+def test_points_are_on_the_disk_at_once(tmp_path):
+    with contextlib.closing(TrainingLog(tmp_path)) as log:
+        log.write(1, "train", loss=3.0)
+        assert _points(tmp_path) == [(1, "train/loss", 3.0)]
+        log.write_text(1, "samples", "今天")
+        assert _points(tmp_path)[1:] == [(1, "samples", "今天")]
+
+
 def test_without_visualdl_a_text_is_left_out(tmp_path):
     with contextlib.closing(TrainingLog(tmp_path, visualdl=False)) as log:
         log.write_text(5, "samples", "text")
