@@ -3,7 +3,9 @@
 import contextlib
 import json
 import re
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +47,26 @@ def open_text(path):
         yield sys.stdout
         sys.stdout.flush()
     else:
-        with atomic_write(path) as handle:
+        with _sigterm_as_interrupt(), atomic_write(path) as handle:
             yield handle
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt():
+    """SIGTERM ends what is inside as Ctrl-C does, so that no half of a file stays."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+
+    def interrupt(number, frame):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def json_line(record):
@@ -95,7 +115,7 @@ def vector_cells(array):
 @contextlib.contextmanager
 def open_array(path, width):
     """Yield a function that appends float32 rows [n, width] to an array in a .npy file."""
-    with atomic_write(path, "wb") as handle:
+    with _sigterm_as_interrupt(), atomic_write(path, "wb") as handle:
         rows = 0
 
         def append(array):

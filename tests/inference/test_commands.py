@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 
 import numpy as np
@@ -373,6 +374,21 @@ def test_a_pipe_as_output(run, tmp_path):
     os.mkfifo(tmp_path / "pipe.npy")
     _, error = run("embed", "pretrained", "--output", tmp_path / "pipe.npy", code=2)
     assert ".npy needs a file" in error
+
+
+@pytest.mark.parametrize("output", ["o.jsonl", "o.npy"])
+def test_sigterm_leaves_no_half_of_a_file(run, tmp_path, monkeypatch, output):
+    before, half = signal.getsignal(signal.SIGTERM), []
+
+    def rows(*_):
+        half.extend(path.name for path in tmp_path.glob(".*.tmp"))
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("not interrupted")
+
+    monkeypatch.setattr(commands, "read_rows", rows)
+    _, error = run("embed", "pretrained", "--output", tmp_path / output, code=130)
+    assert "interrupted" in error and len(half) == 1 and not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_cell_may_be_long(run, tmp_path):
