@@ -16,7 +16,6 @@ system, and scikit-learn.
 import argparse
 import contextlib
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from proof_tiny_data import sources  # noqa: E402
 from proof_tiny_jobs import Place, Queue, plan  # noqa: E402
 from proof_tiny_table import write_table  # noqa: E402
 from proof_tiny_tasks import ARMS, DEFAULTS, PROOFS, RECIPES, settle  # noqa: E402
-from record import exit_code  # noqa: E402
+from record import command_line, exit_code  # noqa: E402
 from six_tasks import only_one  # noqa: E402
 
 from paddle_electra.checkpoint.shipped import folder_of as shipped_folder  # noqa: E402
@@ -114,22 +113,6 @@ def join(before, now, work):
     return {**before, **now}
 
 
-def command_of(arguments, words):
-    """The command line for the record, with names instead of paths."""
-    names = {"--data": "DATA", "--model": "MODEL", "--work": "FOLDER", "--output": "RESULT.md"}
-    names |= {"--run": "RUN", "--shards": "SHARDS"}
-    shown = []
-    for number, word in enumerate(words):
-        name, equals, _ = word.partition("=")
-        before = words[number - 1] if number else ""
-        if before == "--about" or word == "--about" or name == "--about":
-            continue
-        shown.append(
-            names.get(before) or (f"{name}={names[name]}" if equals and name in names else word)
-        )
-    return f"python benchmarks/proof_tiny.py {shlex.join(shown)}"
-
-
 @contextlib.contextmanager
 def _locked(work):
     """`six_tasks.only_one` of the work folder."""
@@ -150,7 +133,7 @@ def work(arguments, words):
     tasks = [name for name in PROOFS if name in arguments.tasks]
     arms = [name for name in ARMS if name in arguments.arms]
     jobs = plan(place, tasks, arms, arguments.trials)
-    command = command_of(arguments, words)
+    command = command_line(words)
     failures = []
 
     def report():

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from proof_tiny_data import folder_of
-from proof_tiny_tasks import PROOFS, RECIPES
+from proof_tiny_tasks import NETWORKS, PROOFS, RECIPES
 from six_tasks_jobs import Runner, _clock
 
 from paddle_electra.files import read_json
@@ -37,7 +37,7 @@ class Place:
 
     @property
     def runs(self):
-        """``WORK/runs``, in which TASK/ARM/seed-N and TASK/recipes/RECIPE are."""
+        """``WORK/runs``, in which TASK/ARM/seed-N and TASK/ARM/recipe-RECIPE are."""
         return Path(self.work) / "runs"
 
 
@@ -46,9 +46,9 @@ class Job:
     """One training, or one baseline.
 
     Attributes:
-        task, arm, seed: what it is; the arm "recipes" is a trial of a recipe of the random arm.
+        task, arm, seed: what it is.
         place: a `Place`.
-        recipe: the recipe that is tried, for the arm "recipes".
+        recipe: the recipe that is tried, if it is no training that counts.
     """
 
     task: str
@@ -60,7 +60,8 @@ class Job:
     @property
     def output(self):
         """The folder of the job."""
-        return self.place.runs / self.task / self.arm / (self.recipe or f"seed-{self.seed}")
+        name = f"recipe-{self.recipe}" if self.recipe else f"seed-{self.seed}"
+        return self.place.runs / self.task / self.arm / name
 
     @property
     def log(self):
@@ -70,7 +71,7 @@ class Job:
     @property
     def model(self):
         """What messages call it beside its task."""
-        return f"{self.arm} {self.recipe or f'seed {self.seed}'}"
+        return f"{self.arm} {f'recipe {self.recipe}' if self.recipe else f'seed {self.seed}'}"
 
     @property
     def minutes(self):
@@ -84,8 +85,11 @@ class Job:
         return (self.output / RESULTS).is_file()
 
     def is_ready(self):
-        """Whether all that it depends on is there: the random arm waits for its recipe."""
-        return self.arm != "random" or chosen_recipe(self.place.runs, self.task) is not None
+        """Whether all that it depends on is there: a network waits for its recipe."""
+        return self.arm not in NETWORKS or self._recipe() is not None
+
+    def _recipe(self):
+        return self.recipe or chosen_recipe(self.place.runs, self.task, self.arm)
 
     def command(self, options):
         """The words of the command line.  Makes the data of the seed if it is not there."""
@@ -101,11 +105,8 @@ class Job:
             words = ["--task", task.registered, "--data", str(data)]
             return [sys.executable, str(HERE / "proof_tiny_tfidf.py"), *words, *seed, *output]
         words = [sys.executable, "-m", "paddle_electra", "finetune", "--model", self.place.model]
-        words += [*task.words(data, settings), *seed, *output]
-        if self.arm == "pretrained":
-            return words
-        recipe = self.recipe or chosen_recipe(self.place.runs, self.task)
-        return [*words, "--init", "random", *RECIPES[recipe]]
+        words += [*task.words(data, settings), *seed, *output, *RECIPES[self._recipe()]]
+        return [*words, "--init", "random"] if self.arm == "random" else words
 
 
 HELD_OUT = "held-out"
@@ -122,18 +123,19 @@ def plan(place, tasks, arms, trials):
     jobs = [Job(HELD_OUT, HELD_OUT, 0, place)] if place.run and place.shards else []
     for seed in range(1, trials + 1):
         for name in tasks:
-            if seed == 1 and "random" in arms:
-                jobs += [Job(name, "recipes", 0, place, recipe) for recipe in RECIPES]
+            if seed == 1:
+                networks = [arm for arm in arms if arm in NETWORKS]
+                jobs += [Job(name, arm, 0, place, recipe) for arm in networks for recipe in RECIPES]
             for arm in arms:
                 if arm != "tfidf" or seed == 1 or not PROOFS[name].one_baseline:
                     jobs.append(Job(name, arm, seed, place))
     return jobs
 
 
-def scores_of_recipes(runs, task):
-    """{recipe: score on what it is chosen by} of the finished trials of recipes."""
+def scores_of_recipes(runs, task, arm):
+    """{recipe: score on what it is chosen by} of the finished trials of a network's recipes."""
     split, metric = PROOFS[task].choice
-    files = {name: Path(runs) / task / "recipes" / name / RESULTS for name in RECIPES}
+    files = {name: Path(runs) / task / arm / f"recipe-{name}" / RESULTS for name in RECIPES}
     return {
         name: read_json(file, keys=(split,))[split][metric]
         for name, file in files.items()
@@ -141,9 +143,9 @@ def scores_of_recipes(runs, task):
     }
 
 
-def chosen_recipe(runs, task):
-    """The best recipe, the first of equals; None until all have been tried."""
-    scores = scores_of_recipes(runs, task)
+def chosen_recipe(runs, task, arm):
+    """The network's best recipe, the first of equals; None until all have been tried."""
+    scores = scores_of_recipes(runs, task, arm)
     return max(scores, key=scores.get) if len(scores) == len(RECIPES) else None
 
 
@@ -172,7 +174,7 @@ class Queue(Runner):
             self.children[worker] = self._launch(job, "")
             self._say(f"start {job.model} {job.task}")
         if not self.children:  # what is left waits for jobs that failed
-            why = "not begun, since no recipe could be chosen; see the jobs of the arm recipes"
+            why = "not begun, since no recipe could be chosen; see the jobs that try them"
             self.failures += [f"{job.model} {job.task}: {why}" for job in self.waiting]
             self.waiting = []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from proof_tiny_data import folder_of, repeated
 from proof_tiny_jobs import HELD_OUT, RESULTS, chosen_recipe, scores_of_recipes
-from proof_tiny_tasks import ARMS, PROOFS, RECIPES
+from proof_tiny_tasks import ARMS, NETWORKS, PROOFS, RECIPES
 from record import header
 from six_tasks_table import _rows, welch
 
@@ -146,10 +146,9 @@ def _explanation():
         "- Scores are percent; ± is half of the 95 % interval of the difference of means by "
         "Welch's t-test, two-sided, over seeds, not corrected for the number of tasks. Where a "
         "seed has data of its own, both arms see the same; the test makes no use of that.",
-        "- pretrained: `finetune` with its defaults for the size. random: the same network, "
-        "vocabulary, data, epochs and seeds from random weights, with the recipe that is best of "
-        f"these with seed 0, which is not among the scores ({shown}). The pretrained arm had no "
-        "such choice.",
+        "- pretrained, random: `finetune` of the same network, vocabulary, data, epochs and seeds "
+        "from the weights and from random ones, each with the recipe that is best of these for it "
+        f"with seed 0, which is not among the scores ({shown}).",
         "- tfidf: TF-IDF of character 1-3-grams (sublinear, grams of at least two texts) and "
         "logistic regression, its C chosen on a held-out tenth of the training examples; of pairs "
         "it sees the products and differences of both vectors and their cosine. scikit-learn "
@@ -175,7 +174,7 @@ def _section(place, task, trials):
         for split, metric in task.scores:
             rows.append([arm, f"{split} {_NAMES[metric]}", *_cells(found, split, metric, wanted)])
     lines.append(_rows(["arm", "score", "seeds", "mean", "sd", "seed: score"], rows))
-    lines += [*_comparisons(task, arms), *_recipe(place, task), *_settings(place, task, arms)]
+    lines += [*_comparisons(task, arms), *_recipes(place, task), *_settings(place, task, arms)]
     return [*lines, f"- tfidf: {task.baseline}.", ""]
 
 
@@ -209,21 +208,24 @@ def _comparisons(task, arms):
     return [_rows(heads, rows)] if rows else []
 
 
-def _recipe(place, task):
-    scores = scores_of_recipes(place.runs, task.name)
-    if not scores:
-        return []
-    chosen = chosen_recipe(place.runs, task.name)
+def _recipes(place, task):
+    lines = []
     split, metric = task.choice
-    shown = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
-    end = f"chosen: {chosen}" if chosen else "not all are tried yet, so none is chosen"
-    return [f"- Recipes of the random arm, {split} {_NAMES[metric]} with seed 0: {shown}; {end}."]
+    for arm in NETWORKS:
+        scores = scores_of_recipes(place.runs, task.name, arm)
+        if scores:
+            chosen = chosen_recipe(place.runs, task.name, arm)
+            shown = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+            end = f"chosen: {chosen}" if chosen else "not all are tried yet, so none is chosen"
+            what = f"{split} {_NAMES[metric]} with seed 0"
+            lines.append(f"- Recipes, {arm}, {what}: {shown}; {end}.")
+    return lines
 
 
 def _settings(place, task, arms):
     """What the trainings of an arm had in common, by the first one, and how long they took."""
     lines = []
-    for arm in ("pretrained", "random"):
+    for arm in NETWORKS:
         if not arms[arm]:
             continue
         seed = next(iter(arms[arm]))

@@ -16,10 +16,11 @@ DEFAULTS = {
     "pair": {"max_seq_length": 128, "epochs": 3.0, "examples": 6000, "scored": 2000},
     "xnli-dev": {"max_seq_length": 128, "epochs": 5.0},
 }
-ARMS = ("pretrained", "random", "tfidf")
-# The random arm takes, task by task, the one of these that is best on dev with seed 0: the defaults
-# of `finetune`, a rate for learning from nothing, and that rate in every layer (the default gives
-# lower layers less, which is meant for layers that know something already).
+NETWORKS = ("pretrained", "random")
+ARMS = (*NETWORKS, "tfidf")
+# Either network takes, task by task, the one of these that is best for it on dev with seed 0: the
+# defaults of `finetune`, a higher rate, and that rate in every layer (the default gives lower
+# layers less, which is meant for layers that know something already).
 RECIPES = {
     "default": (),
     "1e-3": ("--learning-rate", "0.001"),
@@ -35,7 +36,7 @@ class Task:
         registered: the task of the registry whose files have the same layout.
         title, about: for the result, see `described`.
         scores: (split, metric) of everything that is tabulated, the one that counts first.
-        choice: (split, metric) that the random arm's recipe is chosen by.
+        choice: (split, metric) that a network's recipe is chosen by.
         baseline: what the arm tfidf is.
         minutes: of a fine-tuning of size tiny with the defaults on one core, for the time left.
         each_seed: whether a seed has data of its own.
@@ -114,8 +115,8 @@ PROOFS = {
             "cmrc2018",
             "CMRC 2018",
             "Answers as a part of the text. Trained on train.json{sampled}, scored on dev.json as "
-            "the official script does. There is no further file with answers: the random arm's "
-            "recipe is chosen on dev.json too, which can only favour that arm.",
+            "the official script does. There is no further file with answers: recipes are "
+            "chosen on dev.json too.",
             (("dev", "f1"), ("dev", "em")),
             ("dev", "f1"),
             minutes=80,
@@ -142,8 +143,8 @@ PROOFS = {
             "xnli",
             "XNLI, its dev file alone",
             "Entailment, contradiction or neither. For each seed another cut of dev.tsv: 80 % to "
-            "train on, 20 % to score, a premise's pairs on one side, as many of each class. The "
-            "random arm's recipe is chosen on the scored part of seed 0's cut.",
+            "train on, 20 % to score, a premise's pairs on one side, as many of each class. "
+            "Recipes are chosen on the scored part of seed 0's cut.",
             (_DEV,),
             _DEV,
             minutes=3,

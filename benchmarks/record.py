@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 PACKAGES = ("paddlepaddle", "numpy", "tokenizers", "safetensors", "paddlehub", "paddlenlp")
-
+_REMARKS = ("--about", "--note")  # options whose text stands in the record by itself
 
 # What paddle and paddle_electra set in the environment of a benchmark's own process.
 _SET_HERE = ("OMP_", "MKL_", "KMP_", "GOMP_", "MALLOC_", "FLAGS_")
@@ -67,9 +67,35 @@ def versions():
     return ", ".join(found)
 
 
+def command_line(words=None):
+    """The command for the record: an option's name in capitals instead of a path, and no remarks.
+
+    Args:
+        words: what followed the script; default: what this process was started with.
+    """
+    shown, option = [], ""
+    for word in sys.argv[1:] if words is None else words:
+        is_option = word.startswith("--")
+        if is_option:
+            option, equals, value = word.partition("=")
+        else:
+            value = word
+        if option in _REMARKS:
+            continue
+        name = option[2:].upper().replace("-", "_")
+        path = name if os.sep in value else value
+        shown.append(f"{option}{equals}{path}" if is_option else path)
+    script = Path(sys.argv[0]).name
+    return f"python benchmarks/{script} {shlex.join(shown)}".rstrip()
+
+
 def header(title, command=None):
-    """The first lines of a result file, as markdown."""
-    command = command or f"python {shlex.join(sys.argv)}"
+    """The first lines of a result file, as markdown.
+
+    Args:
+        command: default: that of `command_line`.
+    """
+    command = command or command_line()
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
     return (
         f"# {title}\n\n"

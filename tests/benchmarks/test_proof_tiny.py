@@ -13,7 +13,7 @@ import proof_tiny_pairs as pairs
 import proof_tiny_table as table
 import proof_tiny_tfidf as tfidf
 import pytest
-from proof_tiny_tasks import PROOFS, RECIPES, settle
+from proof_tiny_tasks import NETWORKS, PROOFS, RECIPES, settle
 from scipy.stats import ttest_ind
 
 from paddle_electra.config import from_arguments
@@ -239,19 +239,20 @@ def write(place, task, arm, seed, recipe=None, **scores):
     write_json(job.output / "results.json", found)
 
 
-def write_recipes(place, task="chnsenticorp", values=(70, 80, 75)):
+def write_recipes(place, arm, values, task="chnsenticorp", metric="accuracy"):
     for recipe, value in zip(RECIPES, values, strict=True):
-        write(place, task, "recipes", 0, recipe, dev={"accuracy": value})
+        write(place, task, arm, 0, recipe, dev={metric: value})
 
 
 def test_the_plan_begins_with_recipes_and_goes_seed_by_seed(place):
     found = jobs.plan(place, ["chnsenticorp", "cmrc2018"], ["pretrained", "random", "tfidf"], 2)
     names = [(job.task, job.arm, job.recipe or job.seed) for job in found]
-    assert names[:6] == [
-        *(("chnsenticorp", "recipes", recipe) for recipe in RECIPES),
+    assert names[:9] == [
+        *(("chnsenticorp", "pretrained", recipe) for recipe in RECIPES),
+        *(("chnsenticorp", "random", recipe) for recipe in RECIPES),
         *(("chnsenticorp", arm, 1) for arm in ("pretrained", "random", "tfidf")),
     ]
-    assert names[12:] == [
+    assert names[18:] == [
         *(("chnsenticorp", arm, 2) for arm in ("pretrained", "random", "tfidf")),
         *(("cmrc2018", arm, 2) for arm in ("pretrained", "random")),  # its baseline has no seed
     ]
@@ -259,22 +260,27 @@ def test_the_plan_begins_with_recipes_and_goes_seed_by_seed(place):
     assert not [job for job in jobs.plan(place, ["pair"], ["tfidf"], 1) if job.arm != "tfidf"]
 
 
-def test_the_random_arm_waits_for_its_recipe(place):
-    random_job = jobs.Job("chnsenticorp", "random", 1, place)
-    write(place, "chnsenticorp", "recipes", 0, "default", dev={"accuracy": 99.0})
-    assert not random_job.is_ready() and jobs.Job("pair", "pretrained", 1, place).is_ready()
-    write_recipes(place)
-    assert random_job.is_ready()
-    assert jobs.chosen_recipe(place.runs, "chnsenticorp") == list(RECIPES)[1]
+def test_a_network_waits_for_its_own_recipe(place):
+    waiting = {arm: jobs.Job("chnsenticorp", arm, 1, place) for arm in NETWORKS}
+    write(place, "chnsenticorp", "random", 0, "default", dev={"accuracy": 99.0})
+    assert not any(job.is_ready() for job in waiting.values())
+    assert jobs.Job("chnsenticorp", "tfidf", 1, place).is_ready()
+    assert jobs.Job("chnsenticorp", "random", 0, place, "1e-3").is_ready()
+    write_recipes(place, "random", (70, 80, 75))
+    assert waiting["random"].is_ready() and not waiting["pretrained"].is_ready()
+    write_recipes(place, "pretrained", (90, 80, 90))
+    assert waiting["pretrained"].is_ready()
+    chosen = [jobs.chosen_recipe(place.runs, "chnsenticorp", arm) for arm in NETWORKS]
+    assert chosen == ["default", "1e-3"]
 
 
 @pytest.mark.parametrize("task", PROOFS)
 def test_the_commands_of_the_arms(place, task):
     metric = PROOFS[task].choice[1]
-    for recipe, value in zip(RECIPES, (1, 2, 3), strict=True):
-        write(place, task, "recipes", 0, recipe, dev={metric: value})
+    write_recipes(place, "random", (1, 2, 3), task, metric)
+    write_recipes(place, "pretrained", (3, 2, 1), task, metric)
     known = {}
-    for arm in ("pretrained", "random"):
+    for arm in NETWORKS:
         words = jobs.Job(task, arm, 2, place).command([])
         assert words[1:4] == ["-m", "paddle_electra", "finetune"]
         known[arm] = vars(from_arguments(FinetuneOptions, words[4:], "finetune"))
@@ -321,7 +327,8 @@ def report(place, tmp_path, tasks=("chnsenticorp", "cmrc2018"), run=()):
 
 
 def test_a_partial_table(place, tmp_path):
-    write_recipes(place)
+    write_recipes(place, "random", (70, 80, 75))
+    write(place, "chnsenticorp", "pretrained", 0, "1e-3", dev={"accuracy": 85})
     for seed, value in enumerate((90, 92, 91), 1):
         both = {"test": {"accuracy": float(value)}, "dev": {"accuracy": value + 0.5}}
         write(place, "chnsenticorp", "pretrained", seed, **both)
@@ -333,7 +340,7 @@ def test_a_partial_table(place, tmp_path):
         {"seed": None, "dev": {"em": 1, "f1": 20}},
     )
     text = report(place, tmp_path)
-    assert "**Not finished: 9 of 32 jobs are done.**" in text
+    assert "**Not finished: 10 of 38 jobs are done.**" in text
     assert (
         "| pretrained | test accuracy | 3 of 5 | 91.00 | 1.00 | 1: 90.00, 2: 92.00, 3: 91.00 |"
         in text
@@ -344,7 +351,9 @@ def test_a_partial_table(place, tmp_path):
     summary = "- ChnSentiCorp, all of it, test accuracy: pretraining beats random by 6.00 ± "
     assert summary in text and "n 3 and 2). Means: pretrained 91.00, random 85.00." in text
     assert "- CMRC 2018, dev F1: nothing to compare yet. Means: tfidf 20.00." in text
-    assert "with seed 0: default 70.00, 1e-3 80.00, 1e-3-all-layers 75.00; chosen: 1e-3." in text
+    shown = "default 70.00, 1e-3 80.00, 1e-3-all-layers 75.00; chosen: 1e-3."
+    assert f"- Recipes, random, dev accuracy with seed 0: {shown}" in text
+    assert "- Recipes, pretrained, dev accuracy with seed 0: 1e-3 85.00; not all are tried" in text
     assert "The commonest label alone would score test 50.00, dev 50.00." in text
     assert "0 of the 10 test texts stand in the training file too" in text
     assert "Not measured: no --run was given" in text
@@ -409,21 +418,21 @@ def start(folder, tmp_path, monkeypatch):
 
 
 def test_jobs_that_failed_are_told_and_the_next_start_goes_on(start, tmp_path, folder, capsys):
-    start.broken = ("recipes 1e-3",)
+    start.broken = ("random recipe 1e-3",)
     assert start("--trials", 2) == 1
     told = capsys.readouterr()
-    assert "proof_tiny: failed: recipes 1e-3 chnsenticorp: x: error: bad row" in told.err
+    assert "proof_tiny: failed: random recipe 1e-3 chnsenticorp: x: error: bad row" in told.err
     assert told.err.count("not begun, since no recipe could be chosen") == 2
     text = (tmp_path / "r.md").read_text("utf-8")
-    assert "**Not finished: 6 of 9 jobs are done.**" in text
-    assert "- failed: recipes 1e-3 chnsenticorp: x: error: bad row in DATA/x" in text
+    assert "**Not finished: 9 of 12 jobs are done.**" in text
+    assert "- failed: random recipe 1e-3 chnsenticorp: x: error: bad row in DATA/x" in text
     assert str(folder) not in text and str(tmp_path) not in text
     before = (tmp_path / "work/runs/chnsenticorp/pretrained/seed-1/results.json").stat().st_mtime_ns
     start.broken = ()
     assert start("--trials", 2) == 0
-    assert "6 of 9 jobs are done already" in capsys.readouterr().out
+    assert "9 of 12 jobs are done already" in capsys.readouterr().out
     text = (tmp_path / "r.md").read_text("utf-8")
-    assert "All 9 jobs are done." in text and "failed" not in text
+    assert "All 12 jobs are done." in text and "failed" not in text
     assert "| pretrained | test accuracy | 2 of 2 | 91.50 |" in text
     assert "pretraining beats random by 10.00 ± " in text
     after = (tmp_path / "work/runs/chnsenticorp/pretrained/seed-1/results.json").stat().st_mtime_ns
