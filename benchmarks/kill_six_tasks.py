@@ -114,7 +114,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     work = options.work.resolve()
-    work.mkdir(parents=True)  # a new one: finished runs would not be killed
+    if work.exists():  # finished runs would not be killed
+        parser.error(f"--work {options.work} exists; name a folder that does not")
+    work.mkdir(parents=True)
     write_data(work / "data")
     for seed, name in enumerate(("one", "two")):
         write_model(work / name, seed)

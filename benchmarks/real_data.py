@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from record import header  # noqa: E402
 
 from paddle_electra.files import atomic_write, read_json  # noqa: E402
+from paddle_electra.finetuning.metrics import only_scores  # noqa: E402
 from paddle_electra.finetuning.tasks import TASKS  # noqa: E402
 
 ORDER = ("chnsenticorp", "xnli", "cmrc2018", "drcd")
@@ -113,8 +114,7 @@ def report(options):
             lines.append(f"| {task} | | not run | | | | |")
             continue
         for split in ("dev", "test"):
-            names = [n for n in next(iter(trials.values())).get(split, {}) if n != "examples"]
-            for name in names:
+            for name in only_scores(next(iter(trials.values())).get(split, {})):
                 values = [trial[split][name] for trial in trials.values()]
                 spread = f"{statistics.stdev(values):.2f}" if len(values) > 1 else ""
                 most = majority(options.work, options.data, task) if name == "accuracy" else None

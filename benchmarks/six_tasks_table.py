@@ -15,6 +15,7 @@ from six_tasks_figure import LABELS, TITLES, draw, metrics_of, published, splits
 from paddle_electra.errors import InputError
 from paddle_electra.files import atomic_write, read_json, write_json
 from paddle_electra.finetuning.tasks import TASKS
+from paddle_electra.wording import plural
 
 JSON, MARKDOWN, PICTURE = "six_tasks.json", "six_tasks.md", "six_tasks.png"
 _HEADINGS = {"dev": "Development", "test": "Test", "challenge": "Challenge"}
@@ -76,18 +77,20 @@ def collect(runs, task):
     Args:
         runs: ``OUT/runs/MODEL``.
     Returns:
-        {"size", "network", "trials", "examples", "splits": {split: {metric: see `summarize`}}}, in
-        which a split without labels is not; None without a finished trial.
+        {"size", "network", "trials", "examples", "collapsed": {split: seeds that gave one answer
+        to everything}, "splits": {split: {metric: see `summarize`}}}, in which a split without
+        labels is not; None without a finished trial.
     """
     trials = finished_trials(Path(runs) / task)
     if not trials:
         return None
-    splits, examples = {}, {}
+    splits, examples, collapsed = {}, {}, {}
     for split in ["train", *splits_of(task)]:
         scored = {trial["seed"]: trial[split] for trial in trials if split in trial}
         if not scored:
             continue
         examples[split] = next(iter(scored.values()))["examples"]
+        collapsed[split] = [seed for seed, scores in scored.items() if "warning" in scores]
         found = {}
         for metric in metrics_of(task):
             values = {seed: scores[metric] for seed, scores in scored.items() if metric in scores}
@@ -100,6 +103,7 @@ def collect(runs, task):
         "network": network(Path(runs) / task),
         "trials": len(trials),
         "examples": examples,
+        "collapsed": collapsed,
         "splits": splits,
     }
 
@@ -225,7 +229,9 @@ def _scores(ours, trials, task):
         rows.append([model, *cells, published()["parameters"][model], "published"])
     for model, found in ours.items():
         cells = [_figures(found["splits"].get(split), task) for split in splits]
-        count = f"ours, {found['trials']} of {trials} trials"
+        done = found["trials"]
+        known = f"{done} of {trials}" if done <= trials else f"{done}"  # now started with fewer
+        count = f"ours, {known} {plural(max(done, trials), 'trial')}"
         rows.append([f"**{_cell(model)}**", *cells, _size(found), count])
     return _rows(["Model", *map(_HEADINGS.get, splits), "#Params or layers", "Source"], rows)
 
@@ -252,14 +258,21 @@ def _figures(scores, task):
 
 
 def _values(ours, task):
-    rows = []
+    """Every seed's score, with a star at those of one answer to everything."""
+    rows, stars = [], False
     for model, found in ours.items():
         for split, scores in found["splits"].items():
+            same = set(map(str, found["collapsed"][split]))
             for metric, score in scores.items():
-                values = ", ".join(f"{seed}: {v:.2f}" for seed, v in score["values"].items())
+                values = ", ".join(
+                    f"{seed}: {value:.2f}{'*' * (seed in same)}"
+                    for seed, value in score["values"].items()
+                )
+                stars = stars or "*" in values
                 where = f"{split}, {found['examples'][split]} examples"
                 rows.append([_cell(model), where, LABELS[metric], values])
-    return _rows(["Model", "Split", "Metric", "Seed: score"], rows)
+    note = "\n\\* The model gave one answer to everything.\n" if stars else ""
+    return _rows(["Model", "Split", "Metric", "Seed: score"], rows) + note
 
 
 def _tests(tests):

@@ -18,3 +18,10 @@ def accuracy(gold, predicted):
 
 
 METRICS = {"accuracy": accuracy}
+_NO_SCORES = ("examples", "warning")
+
+
+def only_scores(found):
+    """The scores among the results of one split, which also say ``examples``, how many there were,
+    and ``warning``, where a model gave one answer to all of them."""
+    return {name: value for name, value in found.items() if name not in _NO_SCORES}

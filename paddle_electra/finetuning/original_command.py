@@ -15,6 +15,7 @@ from ..config import from_dict, option
 from ..errors import InputError
 from ..files import atomic_write
 from ..hparams import read_hparams
+from .metrics import only_scores
 from .options import FinetuneOptions
 from .output import MODEL_FILES
 from .tasks import SPLITS, get_task
@@ -153,7 +154,7 @@ def score_lines(results, names):
     for name in names:
         found = results[name] if len(names) > 1 else results
         for split in SPLITS[1:]:
-            scores = {k: v for k, v in found.get(split, {}).items() if k != "examples"}
+            scores = only_scores(found.get(split, {}))
             if scores:
                 title = name if split == "dev" else f"{name} {split}"
                 parts = " - ".join(f"{key}: {value:.2f}" for key, value in scores.items())

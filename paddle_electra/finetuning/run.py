@@ -19,6 +19,7 @@ from ..files import write_json
 from ..training.state import only_job
 from . import output as outputs
 from .evaluation import predict_all
+from .metrics import only_scores
 from .options import nearest_size
 from .session import Session
 from .setup import digests, prepare
@@ -131,11 +132,12 @@ def _score_job(setup, job, model, known):
         if predicted is None:
             size = options.eval_batch_size
             predicted = predict_all(job.kind, model, features, size, f"scoring {split}")
-            warning = job.kind.collapse(predicted)
-            if warning:
-                print(f"warning: {split}: {warning}", file=sys.stderr)
         found = {} if dummy else job.kind.score(examples, features, predicted)
         scores[split] = {"examples": len(examples), **found}
+        if warning := job.kind.collapse(predicted):
+            scores[split]["warning"] = warning
+            if split not in known:  # of those training has told it
+                print(f"warning: {split}: {warning}", file=sys.stderr)
         if split == "dev" or options.write_test_outputs:
             folder.mkdir(parents=True, exist_ok=True)
             job.kind.write_predictions(folder, split, examples, features, predicted)
@@ -154,8 +156,7 @@ def _print_results(setup, results):
 def _shown(scores, metric):
     parts = [
         f"{name} {value:.{4 if name == 'loss' else 2}f}"
-        for name, value in scores.items()
-        if name != "examples"
+        for name, value in only_scores(scores).items()
     ]
     shown = ", ".join(parts) if metric in scores else "no labels, so no score"
     return f"{shown} ({scores['examples']} examples)"

@@ -11,10 +11,10 @@ import statistics
 from pathlib import Path
 
 from ..files import write_json
+from ..wording import plural
 from . import output as outputs
+from .metrics import only_scores
 from .tasks import SPLITS
-
-_NO_SCORES = ("examples",)
 
 
 def run_trials(setup, sources, run_once):
@@ -96,7 +96,7 @@ def _summary(trials):
     found = {}
     for split in SPLITS[1:]:
         if all(split in trial for trial in trials):
-            names = [name for name in trials[0][split] if name not in _NO_SCORES]
+            names = only_scores(trials[0][split])
             found[split] = {
                 name: _spread([trial[split][name] for trial in trials]) for name in names
             }
@@ -113,7 +113,8 @@ def _spread(values):
 
 
 def print_summary(results, tasks):
-    """Print a table of the trials: maximum (mean) and standard deviation of each score."""
+    """Print a table of the trials: maximum (mean) and standard deviation of each score; and which
+    of them gave one answer to everything."""
     rows = [("", "", "maximum (mean)", "standard deviation")]
     for task in tasks:
         found = results["summary"][task.name] if len(tasks) > 1 else results["summary"]
@@ -126,3 +127,18 @@ def print_summary(results, tasks):
     print(f"{results['num_trials']} trials")
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)))
+    for task in tasks:
+        for split in SPLITS[1:]:
+            seeds = _collapsed(results["trials"], task.name if len(tasks) > 1 else None, split)
+            if seeds:
+                names = f"{plural(len(seeds), 'seed')} {', '.join(map(str, seeds))}"
+                print(f"warning: {task.name} {split}: one answer to everything with {names}")
+
+
+def _collapsed(trials, task, split):
+    """The seeds of the trials that have a warning; ``task``: which one of several, or None."""
+    return [
+        trial["seed"]
+        for trial in trials
+        if "warning" in (trial[task] if task else trial).get(split, {})
+    ]

@@ -122,7 +122,7 @@ def test_table_figures(tmp_path):
     assert row in text
     assert "| ELECTRA-base | 93.8 (93.0) | 94.5 (93.5) | 102M | published |" in text
     assert all(f"\n| {model} |" in text for model in MODELS)
-    assert "1: 90.00, 2: 92.00, 3: 94.00" in text
+    assert "1: 90.00, 2: 92.00, 3: 94.00 |" in text and "\\*" not in text
     assert "- hardware: " in text and "- versions: Python" in text
     assert json.loads((tmp_path / "six_tasks.json").read_text("utf-8")) == found
 
@@ -147,6 +147,25 @@ def test_only_finished_trials_count(tmp_path):
     assert found["scores"]["b"] == {}
     text = (tmp_path / "six_tasks.md").read_text("utf-8")
     assert "ours, 2 of 3 trials" in text and "b: no scores, no trial is finished yet" in text
+
+
+def test_collapsed_trials_have_a_star(tmp_path):
+    for number, dev in enumerate((50.0, 90.0, 50.0), 1):
+        result = flat("chnsenticorp", number, dev=(dev,), test=(51.0,))
+        if number == 3:  # a low score alone is none
+            result["dev"]["warning"] = "all 7 predictions are '0'"
+        folder = tmp_path / "runs/a/chnsenticorp" / f"trial_{number}"
+        write_json(folder / "results.json", result)
+    found = tables.make_tables(tmp_path, settings(["a"], trials=2))
+    assert found["scores"]["a"]["chnsenticorp"]["collapsed"] == {
+        "train": [],
+        "dev": [3],
+        "test": [],
+    }
+    text = (tmp_path / tables.MARKDOWN).read_text("utf-8")
+    assert "1: 50.00, 2: 90.00, 3: 50.00* |" in text and "1: 51.00, 2: 51.00, 3: 51.00 |" in text
+    assert "\n\n\\* The model gave one answer to everything.\n" in text
+    assert "| ours, 3 trials |" in text  # of a start with fewer
 
 
 def test_a_single_flat_run_is_read_and_a_summary_of_trials_is_not(tmp_path):

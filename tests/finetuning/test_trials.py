@@ -106,7 +106,26 @@ def test_summary_leaves_out_what_not_all_trials_have(capsys):
     assert found["dev"]["f1"]["std"] == pytest.approx(50**0.5)
     assert summarize(trials[:1], ["t"])["dev"]["f1"]["std"] == 0
     task = type("Task", (), {"name": "t"})
-    print_summary({"num_trials": 2, "summary": found}, [task])
+    trials = [{"seed": seed, **trial} for seed, trial in enumerate(trials, 7)]
+    print_summary({"num_trials": 2, "summary": found, "trials": trials}, [task])
     out = capsys.readouterr().out
     assert "60.0 (55.0)" in out
-    assert "loss" not in out
+    assert "loss" not in out and "warning" not in out
+
+
+def test_collapsed_trials_are_told_with_the_summary(capsys):
+    one, two = ({"dev": {"examples": 2, "f1": f1, "loss": 1.0}} for f1 in (50.0, 60.0))
+    one["dev"]["warning"] = "all 2 predictions are '0'"
+    found = summarize([one, two], ["t"])
+    assert list(found["dev"]) == ["f1", "loss"]
+    task = type("Task", (), {"name": "t"})
+    trials = [{"seed": 7, **one}, {"seed": 8, **two}]
+    print_summary({"num_trials": 2, "summary": found, "trials": trials}, [task])
+    assert "warning: t dev: one answer to everything with seed 7\n" in capsys.readouterr().out
+    several = [task, type("Task", (), {"name": "u"})]
+    trials = [{"seed": seed, "t": one, "u": two} for seed in (7, 8)]
+    summary = {"t": found, "u": found}
+    print_summary({"num_trials": 2, "summary": summary, "trials": trials}, several)
+    out = capsys.readouterr().out
+    assert "warning: t dev: one answer to everything with seeds 7, 8\n" in out
+    assert "warning: u" not in out
