@@ -24,7 +24,7 @@ def open_writer(folder, step):
 
     _drop_after(Path(folder) / FILE, step)
     with contextlib.redirect_stdout(io.StringIO()):  # it says that it adds to a file
-        return LogWriter(logdir=str(folder), file_name=FILE, display_name="run")
+        return LogWriter(logdir=str(folder), file_name=FILE)
 
 
 def _drop_after(file, step):

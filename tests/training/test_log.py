@@ -60,6 +60,17 @@ def test_a_continued_run_has_each_point_once_where_visualdl_looks(tmp_path, lost
     assert capsys.readouterr().out == ""
 
 
+def test_runs_have_names_of_their_own_in_visualdl(tmp_path):
+    from visualdl import LogReader
+    from visualdl.server.lib import get_runs
+
+    for name in ("one", "two"):
+        with contextlib.closing(TrainingLog(tmp_path / name)) as log:
+            log.write(1, "train", loss=3.0)
+    shown = get_runs(LogReader(logdir=str(tmp_path)))
+    assert sorted(shown) == [str(tmp_path / name / "visualdl") for name in ("one", "two")]
+
+
 def test_points_are_on_the_disk_at_once(tmp_path):
     with contextlib.closing(TrainingLog(tmp_path)) as log:
         log.write(1, "train", loss=3.0)
