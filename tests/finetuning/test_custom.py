@@ -18,6 +18,7 @@ from paddle_electra.errors import InputError
 from paddle_electra.finetuning import custom, tasks
 from paddle_electra.finetuning.custom import custom_task, refuse_custom_options
 from paddle_electra.finetuning.custom_options import KINDS
+from paddle_electra.finetuning.metrics import only_scores
 from paddle_electra.finetuning.options import FinetuneOptions
 from paddle_electra.finetuning.run import run
 
@@ -392,7 +393,7 @@ def test_learns_and_predicts(settings, write, kind, ending):
     trained = settings(kind=kind, **files)
     results = run(trained)
     assert results["dev"][metric] > 90
-    assert results["test"] == {"examples": 5}
+    assert results["test"]["examples"] == 5 and not only_scores(results["test"])
     folder = Path(trained.output)
     predicted = (folder / "predictions_test.tsv").read_text("utf-8")
     if kind == "token-cls":
@@ -444,7 +445,7 @@ def test_answers_questions(settings, tmp_path, own_layout):
     trained = settings(kind="qa", **files)
     results = run(trained)
     assert results["dev"]["f1"] > 90
-    assert results["test"] == {"examples": 3}
+    assert results["test"]["examples"] == 3 and not only_scores(results["test"])
     written = json.loads((Path(trained.output) / "custom_test_preds.json").read_text("utf-8"))
     assert set(written) == {"0", "1", "2"}
     del files["train"]
