@@ -7,7 +7,7 @@ from paddlehub.env import MODULE_HOME
 from paddlehub.module.module import moduleinfo
 
 HERE = Path(__file__).parent
-if not (HERE / "electra_runtime").is_dir() and HERE.parent == Path(MODULE_HOME):
+if not (HERE / "electra_runtime").is_dir() and HERE.parent.resolve() == Path(MODULE_HOME).resolve():
     try:
         from paddle_electra.hub.packaging import complete
     except ModuleNotFoundError:

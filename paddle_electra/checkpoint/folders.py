@@ -36,6 +36,7 @@ WEIGHT_FILES = (
     SAFETENSORS,
     SAFETENSORS + _INDEX,
     PDPARAMS,
+    PDPARAMS + _INDEX,
     TORCH,
     TORCH + _INDEX,
 )
@@ -150,8 +151,9 @@ def _is_there(weights, name):
 
 
 def _open(path):
-    if path.name.endswith(_INDEX) and path.name.startswith(TORCH.partition(".")[0]):
-        return safetensors_file.read_sharded(path, TorchFile)
+    for name, reader in ((TORCH, TorchFile), (PDPARAMS, PdparamsFile)):
+        if path.name == name + _INDEX:
+            return safetensors_file.read_sharded(path, reader)
     if path.suffix == ".pdparams":
         return PdparamsFile(path)
     if path.suffix == ".bin":

@@ -25,14 +25,15 @@ def looks_like_name(text):
     )
 
 
-def cache_folder():
-    """Where the Hugging Face tools keep models here."""
-    if os.environ.get("HF_HUB_CACHE"):
-        return Path(os.environ["HF_HUB_CACHE"])
+def cache_folders():
+    """Where the Hugging Face tools keep models here: huggingface_hub, and transformers before it
+    used that one's folder, if it was told another."""
+    given = [os.environ.get(name) for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")]
     home = os.environ.get("HF_HOME") or Path(
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
     )
-    return Path(home).expanduser() / "hub"
+    hub = next(filter(None, given), None) or Path(home).expanduser() / "hub"
+    return [Path(folder) for folder in (hub, os.environ.get("TRANSFORMERS_CACHE")) if folder]
 
 
 def resolve(name):
@@ -51,16 +52,17 @@ def resolve(name):
     halves = {half: folder for half, folder in halves.items() if folder is not None}
     if halves:
         return halves
+    looked = " nor ".join(map(str, cache_folders()))
     if not _KNOWN.fullmatch(name):
         raise InputError(
             f"{name}: no such folder or checkpoint, nor a model in the local Hugging Face cache "
-            f"{cache_folder()}"
+            f"{looked}"
         )
     model = name
     if "electra" in name and not name.endswith(HALVES):
         model = f"{name}-{HALVES[0]}"
     raise InputError(
-        f"{name}: neither a path here nor in the local Hugging Face cache {cache_folder()}; "
+        f"{name}: neither a path here nor in the local Hugging Face cache {looked}; "
         f"nothing is downloaded: where there is a network run `huggingface-cli download {model}` "
         f"and copy its folder models--{model.replace('/', '--')} into that cache, or put its "
         f"config.json, vocab.txt and weight file into a folder and name that"
@@ -69,7 +71,11 @@ def resolve(name):
 
 def _snapshot(name):
     """The folder of the newest complete download of a model, or None."""
-    folder = cache_folder() / f"models--{name.replace('/', '--')}"
+    places = (cache / f"models--{name.replace('/', '--')}" for cache in cache_folders())
+    return next(filter(None, map(_newest, places)), None)
+
+
+def _newest(folder):
     try:
         revision = (folder / "refs" / "main").read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):

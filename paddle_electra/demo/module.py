@@ -54,7 +54,7 @@ def use(folder, home, stages, arguments, request):
     # PIP_NO_INDEX: `hub install` asks pip for the requirements, which are installed already.
     environment = {
         **os.environ,
-        "HUB_HOME": str(home.resolve()),
+        "HUB_HOME": str(home),
         "PIP_NO_INDEX": "1",
         "PYTHONWARNINGS": "ignore",
     }

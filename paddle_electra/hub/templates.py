@@ -38,7 +38,7 @@ class Electra(ElectraModule):
 COMPLETE_IMPORTS = "from paddlehub.env import MODULE_HOME\n"
 COMPLETE = """
 HERE = Path(__file__).parent
-if not (HERE / "{runtime}").is_dir() and HERE.parent == Path(MODULE_HOME):
+if not (HERE / "{runtime}").is_dir() and HERE.parent.resolve() == Path(MODULE_HOME).resolve():
     try:
         from paddle_electra.hub.packaging import complete
     except ModuleNotFoundError:

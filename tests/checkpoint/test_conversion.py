@@ -340,8 +340,14 @@ def test_a_finetuned_model_stays_ours(tmp_path):
     assert checkpoint.load(tmp_path / "copy").task["labels"] == ["差", "好"]
 
 
-def test_names_in_the_cache(made, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+@pytest.mark.parametrize(
+    "variable", ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"]
+)
+def test_names_in_the_cache(made, tmp_path, monkeypatch, variable):
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(variable, str(tmp_path / "hub"))
     monkeypatch.chdir(tmp_path)
     name = "hfl/chinese-electra-small"
     answer = refused(checkpoint.load, f"{name}-discriminator")

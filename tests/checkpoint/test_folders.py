@@ -99,10 +99,17 @@ def test_a_weight_file_of_another_name(tmp_path, model):
     assert "several weight files (electra.bin, second.bin)" in refused(folder)
 
 
-@pytest.mark.parametrize("kind", ["safetensors", "bin"])
-def test_shards(tmp_path, model, kind):
+@pytest.mark.parametrize(
+    ("kind", "writer", "called"),
+    [
+        ("safetensors", safetensors_file.write, folders.SAFETENSORS),
+        ("bin", torch_file.write, folders.TORCH),
+        ("pdparams", pdparams.write, folders.PDPARAMS),
+    ],
+)
+def test_shards(tmp_path, model, kind, writer, called):
     folder = write(tmp_path / "out", model) / "discriminator"
-    whole, tensors = checkpoint.load(folder), tensors_in(folder)
+    tensors = tensors_in(folder)
     whole = load_whole(folder)
     (folder / folders.SAFETENSORS).unlink()
     ordered = sorted(tensors)
@@ -110,11 +117,9 @@ def test_shards(tmp_path, model, kind):
     where = {}
     for number, part in enumerate(parts, 1):
         name = f"model-{number:05d}-of-00003.{kind}"
-        writer = safetensors_file.write if kind == "safetensors" else torch_file.write
         writer(folder / name, {key: tensors[key] for key in part})
         where.update(dict.fromkeys(part, name))
-    stem = folders.SAFETENSORS if kind == "safetensors" else folders.TORCH
-    index = folder / f"{stem}.index.json"
+    index = folder / f"{called}.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": where}))
     assert_same(whole, checkpoint.load(folder))
 
