@@ -28,11 +28,14 @@ def is_module(directory):
 def verify(directory):
     """Compare every listed file with its checksum; files that are not listed are ignored.
 
+    Returns:
+        what the manifest says.
     Raises:
         InputError: the manifest or a file is missing, or a file was changed; names it.
     """
     directory = Path(directory)
-    sums = read_json(directory / FILE_NAME, keys=["sha256"])["sha256"]
+    said = read_json(directory / FILE_NAME, keys=["sha256"])
+    sums = said["sha256"]
     if not isinstance(sums, dict) or not sums:
         raise InputError(f"{directory / FILE_NAME}: lists no files; build the module again")
     for name, expected in sums.items():
@@ -46,3 +49,4 @@ def verify(directory):
                 f"{path}: not the file that was built (its SHA-256 differs from "
                 f"{FILE_NAME}); install the module again"
             )
+    return said

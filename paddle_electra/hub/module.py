@@ -12,6 +12,7 @@ import os
 import paddle
 from paddlehub.module.module import RunModule
 
+from .. import __version__
 from ..errors import InputError
 from ..inference.inputs import CLASSIFYING, SPLIT
 from ..serving.checks import refuse_unknown
@@ -59,7 +60,7 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         super().__init__()
         limits = kwargs.pop("serving", None)
         refuse_unknown(kwargs, CONSTRUCTOR)
-        manifest.verify(self.directory)
+        self._take_manifest(manifest.verify(self.directory))
         self.task, self.suffix = normalize_task(task), bool(suffix)
         self._assets = os.path.join(self.directory, ASSETS)
         loaded = self._load_predictor(load_checkpoint, label_map, num_classes)
@@ -75,6 +76,17 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         self._as_loaded = self._sample()
         self.eval()
         self.prepare_serving(limits)
+
+    def _take_manifest(self, said):
+        """Python keeps the code of the first of several folders of one name, PaddleHub notes the
+        last folder: version and code must be of the same one."""
+        if (built := said.get("paddle_electra", __version__)) != __version__:
+            raise InputError(
+                f"{self.directory}: made by paddle-electra {built}, but this process already runs "
+                f"the code of another module of that folder name, of {__version__}; load it in a "
+                f"new Python process"
+            )
+        self.version = said.get("version", self.version)
 
     def _load_predictor(self, *arguments):
         try:

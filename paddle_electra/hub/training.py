@@ -131,7 +131,7 @@ class TrainableModule(nn.Layer):
         return {"loss": loss, "metrics": metrics}
 
     def validation_step(self, batch, batch_idx):
-        """{"metrics": ...}: accuracy of this batch; F1 of all since the last `training_step`."""
+        """{"metrics": ...}: accuracy of this batch; F1 of all since `eval` or `training_step`."""
         return {"metrics": self._step(batch)[2]}
 
     def _step(self, batch):
@@ -158,6 +158,12 @@ class TrainableModule(nn.Layer):
         """Training mode; what was loaded is from now on taken to be changed."""
         self.changed = True
         return super().train()
+
+    def eval(self):
+        """Evaluation mode, with which ``hub.Trainer`` begins each evaluation: F1 counts anew."""
+        if self._metric is not None:
+            self._metric.reset()
+        return super().eval()
 
     def set_state_dict(self, state_dict, *args, **kwargs):
         """Load weights, as ``hub.Trainer`` does when it resumes."""

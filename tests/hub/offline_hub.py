@@ -77,6 +77,13 @@ def main(inputs, output):
     found["from_archive"] = again.predict(texts, return_prob=True)
     found["from_directory"] = hub.Module(directory=inputs["folder"], task="seq-cls").predict(texts)
 
+    # A second folder of the same name, whose code Python does not load.
+    copied = shutil.copytree(inputs["folder"], os.path.abspath("copy/" + os.path.basename(home)))
+    changed(copied, version="9.9.9")
+    found["version_of_a_copy"] = hub.Module(directory=copied, task="seq-cls").version
+    changed(copied, paddle_electra="0.0.1")
+    found["errors"]["other_code"] = message(hub.Module, directory=copied)
+
     weights = os.path.join(home, "assets", "discriminator.safetensors")
     with open(weights, "rb") as handle:
         original = handle.read()
@@ -95,6 +102,15 @@ def main(inputs, output):
     found["modules"] = [name for name in sys.modules if name.startswith("paddle_electra")]
     with open(output, "w", encoding="utf-8") as handle:
         json.dump(found, handle)
+
+
+def changed(folder, **values):
+    """Change what the manifest of a module says."""
+    path = os.path.join(folder, "manifest.json")
+    with open(path, encoding="utf-8") as handle:
+        said = json.load(handle)
+    with open(path, "w", encoding="utf-8") as handle:
+        json.dump({**said, **values}, handle)
 
 
 def more(inputs, modules):

@@ -41,6 +41,7 @@ def test_install_and_uninstall(found):
 def test_classification_equals_the_predictor(found, expected):
     assert found["labels"] == expected["tuned"][0]
     assert found["from_directory"] == expected["tuned"][0]
+    assert found["version_of_a_copy"] == "9.9.9"
     assert_same(found["probabilities"], expected["tuned"])
     assert_same(found["from_archive"], expected["tuned"])
     assert found["label_map"] == [[0, "bad"], [1, "good"]]  # in the order of the probabilities
@@ -79,6 +80,7 @@ def test_a_module_without_a_head_warns_and_answers_numbers(found):
         ("data", "data[0]: expected one or two texts, got 3"),
         ("package", f"{NAME}: the Python package 'tokenizers' is missing: pip install -r /"),
         ("tampered", "discriminator.safetensors: not the file that was built"),
+        ("other_code", "of another module of that folder name, of "),
     ],
 )
 def test_mistakes_are_named(found, mistake, words):
