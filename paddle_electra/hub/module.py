@@ -18,7 +18,7 @@ from ..inference.inputs import CLASSIFYING, SPLIT
 from ..serving.checks import refuse_unknown
 from . import manifest
 from .arguments import normalize_task
-from .serving import ServedModule
+from .serving import ServedModule, begin_on_cpu
 from .training import TrainableModule
 
 ASSETS = "assets"
@@ -63,6 +63,7 @@ class ElectraModule(ServedModule, RunModule, TrainableModule):
         self._take_manifest(manifest.verify(self.directory))
         self.task, self.suffix = normalize_task(task), bool(suffix)
         self._assets = os.path.join(self.directory, ASSETS)
+        begin_on_cpu()
         loaded = self._load_predictor(load_checkpoint, label_map, num_classes)
         self._loaded, self._eager = loaded, None
         self._is_own = load_checkpoint is None and loaded.networks.task is None

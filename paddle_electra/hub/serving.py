@@ -11,12 +11,14 @@ server listens where ELECTRA_SERVING_HOST says.
 import sys
 import threading
 
+import paddle
 from paddlehub.module.module import serving
 
 from ..runtime import share_cores, share_one_heap
 from ..serving.settings import ServingSettings
 
 _HOST = "0.0.0.0"  # PaddleHub's own
+_COMPAT = "paddlehub.serving.app_compat"  # which only the command `hub` imports
 PAGE = "app"  # what PaddleHub calls the page below /gradio/NAME
 _VIEW = "predict_serving_v2"  # its function for /predict/NAME
 _MARK = "paddle_electra_settings"
@@ -64,9 +66,17 @@ class ServedModule:
         return self.service.answer(fields)
 
 
+def begin_on_cpu():
+    """Under ``hub serving`` choose the CPU, whatever Paddle was built for, until a request asks for
+    the GPU: so what is made ready is what most requests use, and gunicorn's workers are forked from
+    a process that has not touched a GPU, after which none of them could."""
+    if _COMPAT in sys.modules:
+        paddle.set_device("cpu")
+
+
 def _join(settings):
     """Put `_protected` around PaddleHub's ``create_app`` unless that was done."""
-    compat = sys.modules.get("paddlehub.serving.app_compat")
+    compat = sys.modules.get(_COMPAT)
     if compat is None or hasattr(compat.create_app, _MARK):
         return
     share_one_heap()

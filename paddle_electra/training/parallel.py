@@ -244,6 +244,9 @@ def join_world():
     if not dist.is_initialized():
         from paddle.distributed import fleet
 
+        if paddle.device.get_device() == "cpu":
+            # Else a Paddle for GPUs takes them, whatever device was chosen.
+            os.environ.setdefault("PADDLE_DISTRI_BACKEND", "gloo")
         with _partners():
             fleet.init(is_collective=True, log_level="WARNING")
     store = paddle.base.core.create_or_get_global_tcp_store()

@@ -5,10 +5,12 @@ import sys
 import threading
 import time
 
+import paddle
 import pytest
+from paddle.distributed import fleet
 
 from paddle_electra.training import pulse
-from paddle_electra.training.parallel import place_on_machine, set_connections
+from paddle_electra.training.parallel import join_world, place_on_machine, set_connections
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="lists its files in /proc")
@@ -46,6 +48,24 @@ def test_the_place_on_a_machine(monkeypatch, variables, place):
     for name, value in variables.items():
         monkeypatch.setenv(f"PADDLE_{name}", str(value))
     assert place_on_machine() == place
+
+
+@pytest.mark.parametrize(("device", "backend"), [("cpu", "gloo"), ("gpu:0", None)])
+def test_the_chosen_device_says_who_carries_the_gradients(monkeypatch, device, backend):
+    class JoinedError(Exception):
+        pass
+
+    def init(**_):
+        raise JoinedError(os.environ.get("PADDLE_DISTRI_BACKEND"))
+
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    monkeypatch.setenv("PADDLE_DISTRI_BACKEND", "")  # to be put back at the end
+    monkeypatch.delenv("PADDLE_DISTRI_BACKEND")
+    monkeypatch.setattr(paddle.device, "get_device", lambda: device)
+    monkeypatch.setattr(fleet, "init", init)
+    with pytest.raises(JoinedError) as joined:
+        join_world.__wrapped__()
+    assert joined.value.args == (backend,)
 
 
 class Store:
