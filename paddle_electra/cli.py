@@ -200,6 +200,8 @@ def main(arguments=None):
     interrupted, 141 when the reader of the output has gone, as with ``| head``.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if hasattr(sys.stdout, "reconfigure") and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a GBK terminal cannot show
     try:
         if (overview := _asked_for(arguments)) is not None:
             print(overview)

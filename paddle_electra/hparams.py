@@ -67,13 +67,28 @@ def parse_json(text):
         ValueError: says where and what.
     """
     try:
-        return json5.loads(text, allow_duplicate_keys=False)
+        return _with_whole_characters(json5.loads(text, allow_duplicate_keys=False))
+    except UnicodeDecodeError:
+        raise ValueError("half of a surrogate pair") from None
     except ValueError as error:
         found = re.match(r"<string>:(\d+) (.*) at column (\d+)", str(error), re.DOTALL)
         if found is None:
             raise
         line, problem, column = found.groups()
         raise ValueError(f"line {line}, column {column}: {problem}") from None
+
+
+def _with_whole_characters(value):
+    """The value with pairs of escaped surrogates as the characters that they are (RFC 8259, 7)."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    if isinstance(value, list):
+        return [_with_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            _with_whole_characters(key): _with_whole_characters(item) for key, item in value.items()
+        }
+    return value
 
 
 def shorten(text):

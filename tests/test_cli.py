@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import importlib
+import io
 import json
 import os
 import re
@@ -202,6 +203,17 @@ def test_what_the_surroundings_cause_is_one_line(failing, error, message, capsys
 def test_mistakes_of_ours_keep_their_traceback(failing, error):
     with pytest.raises(type(error)):
         cli.main(failing(error))
+
+
+def test_what_a_terminal_cannot_show_is_no_error(failing, monkeypatch):
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="gbk")
+    command = failing(None)
+    monkeypatch.setattr(
+        cli, "_load", lambda name: (lambda _: print("天¦气")) if name == "run" else Empty
+    )
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert cli.main(command) == 0
+    assert shown.buffer.getvalue().decode("gbk") == "天\\xa6气\n"
 
 
 def test_interrupted(failing, capsys):

@@ -8,6 +8,7 @@ import pytest
 
 from paddle_electra.config import from_arguments, from_dict, option, save, to_dict
 from paddle_electra.errors import InputError
+from paddle_electra.hparams import parse_json
 from paddle_electra.pretraining.options import PretrainOptions
 
 
@@ -61,6 +62,16 @@ def test_hparams_as_file_and_as_text(tmp_path):
         options = parse("--hparams", text)
         assert options == Options(output="o", hparams=text, **{**values, "sizes": (5,)})
         assert type(options.rate) is float
+
+
+def test_escaped_pairs_of_surrogates_are_characters(tmp_path):
+    text = json.dumps({"output": "𠮷/😀", "labels": ["𠮷"], "𠮷": 1})
+    assert "\\ud842\\udfb7" in text
+    assert parse_json(text) == {"output": "𠮷/😀", "labels": ["𠮷"], "𠮷": 1}
+    (tmp_path / "h.json").write_text('{"output": "\\ud842"}', "utf-8")
+    for half in (str(tmp_path / "h.json"), '{"output": "\\ud842"}'):
+        with pytest.raises(InputError, match="not JSON: half of a surrogate pair"):
+            parse("--hparams", half)
 
 
 def test_the_command_line_beats_hparams_wherever_it_stands():

@@ -41,7 +41,8 @@ def wheel(tracked, tmp_path_factory):
         if not name.startswith(("tests/", "benchmarks/", "docs/")):
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "source" / name).write_bytes((ROOT / name).read_bytes())
-    build = ["-m", "build", "--no-isolation", "--wheel", "--outdir", str(folder), "source"]
+    # Without --wheel, it is made from the source distribution that is made first.
+    build = ["-m", "build", "--no-isolation", "--outdir", str(folder), "source"]
     run(build, folder)
     (found,) = folder.glob("*.whl")
     return found

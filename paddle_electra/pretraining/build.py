@@ -120,16 +120,16 @@ def _build_shards(folder, build, files, part, processes):
     total = sum(_share_of_bytes(files, unit) for unit in units.values())
     with progress_bar("shards", total, unit="B") as bar:
         records = shard_folder.finished_shards(folder, units, build["vocab_size"])
-        bar.update(sum(record["statistics"]["bytes"] for record in records.values()))
+        kept = shard_folder.bytes_read(records.values())
+        bar.update(kept)
         bar.unpause()
-        kept = bar.n
         todo = {number: unit for number, unit in units.items() if number not in records}
         arguments = folder, files, build
         if build["drop_duplicates"] and todo:
             duplicates.find(*arguments, planned, processes)
         records.update(run_units(UnitBuilder, arguments, todo, processes, bar.update))
         seconds = time.perf_counter() - started
-        built = bar.n - kept
+        built = shard_folder.bytes_read(records.values()) - kept
     records = [records[number] for number in sorted(records)]
     if part == (1, 1):
         _check_not_blank(folder, files, records)

@@ -131,15 +131,15 @@ def _convert(folder, build, files, tokenizer):
     units = _plan(files)
     with progress_bar("records", sum(file.size for file in files), unit="B") as bar:
         records = shard_folder.finished_shards(folder, units, tokenizer.vocab_size)
-        bar.update(sum(record["statistics"]["bytes"] for record in records.values()))
-        kept = bar.n
+        kept = shard_folder.bytes_read(records.values())
+        bar.update(kept)
         for number, unit in units.items():
             if number not in records:
                 chosen = [files[file] for (file,) in unit]
                 writer, counts = _convert_files(folder, number, chosen, build, tokenizer, bar)
                 records[number] = {**writer.record(), "unit": unit, "statistics": counts}
                 write_json(shard_folder.record_path(folder, number), records[number])
-        built = bar.n - kept
+        built = shard_folder.bytes_read(records.values()) - kept
     seconds = time.perf_counter() - started
     records = [records[number] for number in sorted(records)]
     shard_folder.write_description(folder, build, records, seconds, built)

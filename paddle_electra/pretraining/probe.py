@@ -98,11 +98,13 @@ def run_probe(checkpoint_folder, spec, output_folder, interrupted=()):
             raise InputError(f"probe: no dev file of {results['task']} in {where} to score")
         _remove_model(folder)
     seconds = round(time.monotonic() - started, 1)
+    results["dev"].pop("warning", None)  # words are no points of a curve
     return {"task": results["task"], **results["dev"], "seconds": seconds}
 
 
 def _finetune(values, checkpoint_folder, interrupted):
-    command = [sys.executable, "-m", "paddle_electra", "finetune", "--hparams", json.dumps(values)]
+    hparams = json.dumps(values, ensure_ascii=False)
+    command = [sys.executable, "-m", "paddle_electra", "finetune", "--hparams", hparams]
     with subprocess.Popen(
         command,
         env=probe_environment(),

@@ -166,6 +166,11 @@ def finished_shards(folder, units, vocab_size):
     return records
 
 
+def bytes_read(records):
+    """Bytes of the input files behind the records of shards."""
+    return sum(record["statistics"]["bytes"] for record in records)
+
+
 def write_description(folder, build, records, seconds, built):
     """Write dataset.json.
 

@@ -78,7 +78,7 @@ def _files_in(folder):
 
 def _all_files(folder):
     found, seen = [], set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(parent)
         if real in seen:  # a symbolic link back up
             folders.clear()
@@ -87,6 +87,10 @@ def _all_files(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     return found
+
+
+def _refuse(error):
+    raise InputError(f"{error.filename}: this folder cannot be listed ({error.strerror})")
 
 
 def passed_over(inputs):

@@ -20,6 +20,7 @@ from paddle_electra.errors import InputError
 from paddle_electra.pretraining import build, division, shards, units
 from paddle_electra.pretraining.examples import ExampleBuilder
 from paddle_electra.pretraining.shards import ShardDataset
+from paddle_electra.progress import progress_bar
 from paddle_electra.text.sentences import split_sentences
 from paddle_electra.text.tokenizer import ElectraTokenizer
 
@@ -91,6 +92,17 @@ def test_statistics_are_those_of_the_text_and_the_shards(tmp_path, corpus, vocab
     assert numbers["unknown_tokens"] == 1
     assert numbers["unknown_share"] == pytest.approx(1 / kept, abs=1e-5)
     assert numbers["cut_share"] == pytest.approx(1 - kept / sum(map(len, lines)), abs=1e-5)
+
+
+def test_without_a_progress_bar_the_rate_is_told_all_the_same(
+    tmp_path, corpus, vocab, monkeypatch, capsys
+):
+    """TQDM_DISABLE of the environment makes bars that count nothing."""
+    silent = lambda *words, **named: progress_bar(*words, **{**named, "disable": True})  # noqa: E731
+    monkeypatch.setattr(build, "progress_bar", silent)
+    dataset = build.run(options(tmp_path, corpus, vocab))
+    assert dataset.meta["statistics"]["megabytes_per_second"] > 0
+    assert "; 0.0 MB in" not in capsys.readouterr().out
 
 
 def test_the_files_read_and_passed_over_are_counted(tmp_path, corpus, vocab, capsys):

@@ -1,7 +1,9 @@
 """Reading of corpora: kinds of files, documents, byte ranges, and what is said of bad files."""
 
+import errno
 import gzip
 import json
+import os
 
 import pytest
 
@@ -201,6 +203,22 @@ def test_an_endless_line_does_not_fill_the_memory(tmp_path, monkeypatch):
         list(corpus.read_lines(path))
     with pytest.raises(InputError, match="a line longer than"):
         corpus.boundary_after(path, 50)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    (tmp_path / "corpus" / "closed").mkdir(parents=True)
+    (tmp_path / "corpus" / "a.txt").write_text("天", "utf-8")
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    for look in (corpus.expand_inputs, lambda folder: corpus.passed_over([folder])):
+        with pytest.raises(InputError, match=r"closed: this folder cannot be listed \(Permission"):
+            look(tmp_path / "corpus")
 
 
 def test_files_that_cannot_be_read(tmp_path):
