@@ -33,16 +33,23 @@ _SPLIT_SEED = 2018
 
 
 def split_xnli(source, folder):
-    """Cut dev.tsv in two halves, train.tsv and dev.tsv; a premise's pairs stay together."""
+    """Cut dev.tsv in two halves, train.tsv and dev.tsv; a premise's pairs stay together.
+
+    Of the multilingual file, which has the language in front, the Chinese rows are taken.
+    """
     header_line, *rows = source.read_text("utf-8-sig").strip("\n").split("\n")
+    premise = 0
+    if header_line.split("\t")[0] == "language":
+        premise = header_line.split("\t").index("sentence1")
+        rows = [row for row in rows if row.split("\t")[0] == "zh"]
     groups = collections.defaultdict(list)
     for row in rows:
-        groups[row.split("\t")[0]].append(row)
+        groups[row.split("\t")[premise]].append(row)
     premises = sorted(groups)
     random.Random(_SPLIT_SEED).shuffle(premises)
     half = len(premises) // 2
     for name, part in (("train", premises[:half]), ("dev", premises[half:])):
-        chosen = [row for premise in part for row in groups[premise]]
+        chosen = [row for text in part for row in groups[text]]
         with atomic_write(folder / f"{name}.tsv") as handle:
             handle.write("".join(f"{row}\n" for row in [header_line, *chosen]))
     return folder

@@ -100,6 +100,7 @@ def assemble(column, main, generator, vocab, source, tied=None, lower_case=None)
         column,
         tuple(left),
         tuple(half.kind for half in (main, generator) if half and _is_guessed(half)),
+        main is not None and main.kind == "bert" and not config.pooler,
     )
 
 

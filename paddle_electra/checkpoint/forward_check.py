@@ -106,22 +106,33 @@ def _compare(checkpoint, ours, batch, title, packages):
         return [f"forward {title}: not compared, {' and '.join(missing)} not installed"]
     run = {"transformers": _run_transformers, "paddlenlp": _run_paddlenlp}[title]
     theirs, notes = {}, []
-    for half, folder in _folders_of(checkpoint).items():
+    folders_of_halves = _folders_of(checkpoint)
+    if not folders_of_halves:
+        why = f"{checkpoint.source} is no folder that it loads"
+        return [f"forward {title}: not compared, {why}"]
+    for half, folder in folders_of_halves.items():
         outputs, note = run(half, folder, checkpoint.config, batch)
         theirs.update(outputs)
         notes += note
+    # Theirs has a head, of random numbers, also where the file has none.
+    theirs = {name: array for name, array in theirs.items() if name in ours}
     shared = {name: ours[name] for name in theirs}
     return [_difference(f"ours and {title}'s", shared, theirs), *notes]
 
 
 def _folders_of(checkpoint):
-    """{half: folder} that the checkpoint was read from."""
+    """{half: folder} that the checkpoint was read from, of halves whose files are called as the
+    libraries call them; an archive and a name in a cache have none."""
     from pathlib import Path
 
     source = Path(checkpoint.source)
     if source.is_file():
-        return {"generator" if checkpoint.discriminator is None else "discriminator": source.parent}
-    return folders.find_pair(source)
+        half = "generator" if checkpoint.discriminator is None else "discriminator"
+        found = {half: source.parent} if source.name in folders.WEIGHT_FILES else {}
+    else:
+        found = folders.find_pair(source)
+    halves = {half: place for half, place in found.items() if getattr(checkpoint, half) is not None}
+    return {half: place for half, place in halves.items() if (place / folders.CONFIG).is_file()}
 
 
 def _run_transformers(half, folder, config, batch):

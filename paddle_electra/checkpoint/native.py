@@ -41,6 +41,7 @@ class Checkpoint(NamedTuple):
         left: names of the file's tensors that are no part of the model, such as optimizer slots.
         guessed: the halves, "discriminator", "generator" or "bert", whose number of heads neither
             a config nor a named size says.
+        poolerless: whether it is a BERT whose pooler the file lacks.
         keep: the `archive.Unpacked` that the files are in, to live as long as they are read, or
             None.
     """
@@ -54,6 +55,7 @@ class Checkpoint(NamedTuple):
     format: str = "native"
     left: tuple[str, ...] = ()
     guessed: tuple[str, ...] = ()
+    poolerless: bool = False
     keep: Any = None
 
     def need_discriminator(self):
@@ -68,7 +70,12 @@ class Checkpoint(NamedTuple):
     @property
     def notes(self):
         """What a user should know of how it was read, a list of str."""
-        return [self._guess(half) for half in self.guessed]
+        poolerless = (
+            "a BERT without its pooler: taken for an encoder as ELECTRA's, with ELECTRA's recipe, "
+            "heads and layouts; for BERT's use files with it (transformers' BertModel or "
+            "BertForPreTraining save it)"
+        )
+        return [self._guess(half) for half in self.guessed] + [poolerless] * self.poolerless
 
     def _guess(self, half):
         config = self.config.generator if half == "generator" else self.config

@@ -145,7 +145,10 @@ def check_config(stated, source):
         if stated.get(key, fits[0]) not in fits:
             hint = ""
             if stated[key] == "roberta":
-                hint = "; HFL's RoBERTa models are BERT models and say bert"
+                hint = (
+                    "; HFL's RoBERTa models are BERT models, whose positions begin at 0 and not "
+                    "behind the padding, and say bert"
+                )
             raise InputError(
                 f"{source}: {key} is {stated[key]!r}, expected {' or '.join(fits)}{hint}"
             )

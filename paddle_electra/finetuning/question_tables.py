@@ -5,6 +5,8 @@ and where the answer begins.  JSON lines may hold several answers: a list of tex
 ``{"text", "answer_start"}``, or ``{"text": [...], "answer_start": [...]}``.
 """
 
+import dataclasses
+import re
 from pathlib import Path
 
 from ..errors import InputError
@@ -21,6 +23,7 @@ NAMES = {
 }
 _NEEDED = ("question", "context")
 _TABLES = (".tsv", ".csv", ".jsonl")
+_FAKE = re.compile(r"FAKE_ANSWER_\d+")
 
 
 def read_question_table(path, rows="strict", needs_answers=True):
@@ -65,11 +68,19 @@ def _questions(table, data, where, width):
 def read_task_questions(path, task, split, rows):
     """The reader of a task of kind qa; a training or dev file must have answers.
 
+    In other files what CLUE put there for hidden answers, FAKE_ANSWER_1 and so on, is none.
     Files named .tsv, .csv or .jsonl are tables, all others SQuAD's layout or CMRC's own.
     """
     del task
     read = read_question_table if Path(path).suffix.lower() in _TABLES else read_questions
-    return read(path, rows, needs_answers=split in ("train", "dev"))
+    if split in ("train", "dev"):
+        return read(path, rows, needs_answers=True)
+    return [
+        dataclasses.replace(question, answers=())
+        if all(_FAKE.fullmatch(answer.text) for answer in question.answers)
+        else question
+        for question in read(path, rows, needs_answers=False)
+    ]
 
 
 def _find(path, header, needs_answers, is_json):

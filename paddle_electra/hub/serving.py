@@ -14,11 +14,13 @@ import threading
 import paddle
 from paddlehub.module.module import serving
 
+from ..errors import InputError
 from ..runtime import share_cores, share_one_heap
 from ..serving.settings import ServingSettings
 
 _HOST = "0.0.0.0"  # PaddleHub's own
 _COMPAT = "paddlehub.serving.app_compat"  # which only the command `hub` imports
+_OF_THE_SERVER = ("host", "threads", "read_seconds")
 PAGE = "app"  # what PaddleHub calls the page below /gradio/NAME
 _VIEW = "predict_serving_v2"  # its function for /predict/NAME
 _MARK = "paddle_electra_settings"
@@ -68,8 +70,8 @@ class ServedModule:
 
 def begin_on_cpu():
     """Under ``hub serving`` choose the CPU, whatever Paddle was built for, until a request asks for
-    the GPU: so what is made ready is what most requests use, and gunicorn's workers are forked from
-    a process that has not touched a GPU, after which none of them could."""
+    the GPU: so what is made ready is what most requests use, and gunicorn's workers, which cannot
+    use a GPU that their parent has touched, do not inherit weights on one."""
     if _COMPAT in sys.modules:
         paddle.set_device("cpu")
 
@@ -77,7 +79,16 @@ def begin_on_cpu():
 def _join(settings):
     """Put `_protected` around PaddleHub's ``create_app`` unless that was done."""
     compat = sys.modules.get(_COMPAT)
-    if compat is None or hasattr(compat.create_app, _MARK):
+    if compat is None:
+        return
+    if (first := getattr(compat.create_app, _MARK, None)) is not None:
+        for name in _OF_THE_SERVER:
+            given, known = getattr(settings, name), getattr(first, name)
+            if given != known:
+                raise InputError(
+                    f"serving: {name} is of the whole server: {given!r} here, but {known!r} for "
+                    f"the module before; say the same in all, or ELECTRA_SERVING_{name.upper()}"
+                )
         return
     share_one_heap()
     create = compat.create_app

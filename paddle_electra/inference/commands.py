@@ -28,7 +28,7 @@ from .commands_output import (
 )
 from .masks import filled
 from .networks import task_columns
-from .predictor import Predictor
+from .predictor import Predictor, use_device
 
 ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 2048, 1 << 18  # what is in memory at a time
 TOKEN_VECTORS_AT_ONCE = 1 << 15  # characters of texts whose every token gets a vector
@@ -265,6 +265,7 @@ def _prepare(options, formats=OUTPUT_FORMATS):
     check_inputs(options.paths)
     _check_output(options)
     output_format(options, formats)
+    use_device(options.device)
     predictor = Predictor.load(
         options.model,
         engine=options.engine,

@@ -143,9 +143,10 @@ class Predictor:
             return EagerEngine(self.networks.layer(name))
 
     def _check_eager_device(self):
-        if self._device and paddle.device.get_device().split(":") != self.device.split(":"):
+        now = paddle.device.get_device()
+        if self._device and self._device not in (now, now.partition(":")[0]):
             raise InputError(
-                f"device: eager mode computes on {paddle.get_device()}, not {self._device}; call "
+                f"device: eager mode computes on {now}, not {self._device}; call "
                 f"paddle.set_device({self._device!r}) first"
             )
 
@@ -329,7 +330,15 @@ def check_device(device):
         raise InputError(f"device: expected 'cpu', 'gpu' or 'gpu:1', got {device!r:.40}")
     if kind == "gpu" and not paddle.device.is_compiled_with_cuda():
         raise InputError("device: this Paddle was built without GPU support; use 'cpu'")
+    if kind == "gpu" and not paddle.device.cuda.device_count():
+        raise InputError("device: this Paddle sees no GPU; use 'cpu'")
     return device
+
+
+def use_device(device):
+    """Compute on ``device`` from now on, for eager mode too; None leaves it to Paddle."""
+    if check_device(device) is not None:
+        paddle.set_device(device)
 
 
 def softmax(logits):

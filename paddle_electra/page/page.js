@@ -53,6 +53,10 @@ function choose(name) {
   label();
 }
 
+function showThreshold() {
+  byId("threshold-value").textContent = Number(byId("threshold").value).toFixed(2);
+}
+
 function say(message, isError = false) {
   byId("status").textContent = message;
   byId("status").classList.toggle("error", isError);
@@ -222,7 +226,8 @@ byId("language").addEventListener("click", () => {
 byId("example").addEventListener("click", () => {
   [byId("text").value, byId("pair").value] = [...EXAMPLES[task], ""];
 });
-byId("threshold").addEventListener("input", () => {
-  byId("threshold-value").textContent = Number(byId("threshold").value).toFixed(2);
-});
+byId("threshold").addEventListener("input", showThreshold);
+// Firefox keeps these two as they were when the page is loaded again.
+byId("run").disabled = false;
+showThreshold();
 label();

@@ -8,7 +8,7 @@ from pathlib import Path
 from .. import __version__
 from ..checkpoint import native
 from ..errors import InputError
-from ..inference.predictor import Predictor
+from ..inference.predictor import Predictor, use_device
 from .app import create_app
 from .operations import Operations
 from .server import Server
@@ -18,6 +18,7 @@ from .service import Service
 def run(options):
     """The command ``serve``."""
     name = _name(options)
+    use_device(options.device)
     load = functools.partial(
         Predictor.load,
         engine=options.engine,

@@ -3,6 +3,7 @@
 import json
 import logging
 import traceback
+import weakref
 
 from flask import Response
 from werkzeug.exceptions import HTTPException
@@ -28,10 +29,17 @@ class Refused(Exception):
 def reply(results="", status=OK, message="", code=200, **headers):
     """PaddleHub's form: ``{"status", "msg", "results"}``."""
     body = {"status": status, "msg": message, "results": results}
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False)
-    response = Response(text.encode("utf-8", "replace"), code, mimetype="application/json")
+    data = json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    response = Response(_pieces(data), code, mimetype="application/json")
+    response.content_length = len(data)
     response.headers.extend({name.replace("_", "-"): value for name, value in headers.items()})
     return response
+
+
+def _pieces(data):
+    """A server's time limit is for each piece: as one it would be for a large reply as a whole."""
+    for start in range(0, len(data), _CHUNK):
+        yield data[start : start + _CHUNK]
 
 
 def predict(request, service, defaults=None):
@@ -63,14 +71,15 @@ def predict(request, service, defaults=None):
 
 
 def _answer(service, fields):
-    """The reply to the fields of a request, which counts as large until it has been sent."""
+    """The reply to the fields of a request, which counts as large until it has been sent, or
+    dropped: werkzeug's server does not close the reply to a client that it loses at the end."""
     done = service.make_room(fields)
     try:
         response = reply(service.answer(fields))
-        response.call_on_close(done)
     except BaseException:
         done()
         raise
+    response.call_on_close(weakref.finalize(response, done))
     return response
 
 

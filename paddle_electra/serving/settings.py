@@ -9,8 +9,8 @@ import typing
 from ..errors import InputError
 
 PREFIX = "ELECTRA_SERVING_"
-# What Kubernetes sets for a Service that happens to be called electra-serving.
-_KUBERNETES = re.compile("_SERVICE_HOST$|_SERVICE_PORT(_|$)|SERVING_PORT(_|$)")
+# What Kubernetes sets for Services that happen to be called electra-serving or electra-serving-x.
+_KUBERNETES = re.compile("_SERVICE_HOST$|_PORT(_|$)")
 
 
 def setting(default, help, least=None, most=None):

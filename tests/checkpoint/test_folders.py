@@ -231,6 +231,15 @@ def test_berts_encoder_comes_back(tmp_path, column):
     assert (config["model_type"], config["architectures"]) == ("bert", ["BertModel"])
 
 
+def test_a_bert_without_its_pooler_is_told(tmp_path):
+    model = random_checkpoint(tmp_path, generator=False, pooler=True, embedding_size=12)
+    folder = write(tmp_path / "out", model)
+    assert checkpoint.load(folder).notes == []
+    rewrite(folder, {n: a for n, a in tensors_in(folder).items() if "pooler" not in n})
+    (note,) = checkpoint.load(folder).notes
+    assert note.startswith("a BERT without its pooler: taken for an encoder as ELECTRA's")
+
+
 def test_berts_encoder_under_paddlenlps_name_for_roberta(tmp_path):
     model = random_checkpoint(tmp_path, generator=False, pooler=True, embedding_size=12)
     folder = write(tmp_path / "out", model, "paddlenlp")
@@ -255,7 +264,7 @@ def test_berts_encoder_under_paddlenlps_name_for_roberta(tmp_path):
         ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new', expected gelu or gelu_python"),
         ({"layer_norm_eps": "1e-12"}, "layer_norm_eps: expected a number from 0 to 1"),
         ({"position_embedding_type": "relative_key"}, "expected absolute"),
-        ({"model_type": "roberta"}, "HFL's RoBERTa models are BERT models and say bert"),
+        ({"model_type": "roberta"}, "HFL's RoBERTa models are BERT models"),
         ({"model_type": "albert"}, "model_type is 'albert', expected electra or bert"),
     ],
 )

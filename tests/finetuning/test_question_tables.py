@@ -8,7 +8,7 @@ import pytest
 from finetuning_data import CHARACTERS
 
 from paddle_electra.errors import InputError
-from paddle_electra.finetuning.question_tables import read_question_table
+from paddle_electra.finetuning.question_tables import read_question_table, read_task_questions
 from paddle_electra.finetuning.questions import Answer, Question
 from paddle_electra.finetuning.run import run
 
@@ -38,6 +38,17 @@ def test_tables(read):
     assert read("a.csv", rows.replace("\t", ",")) == expected
     named = "id,query,passage\nx,谁？,他来了。\n"
     assert read("b.csv", named, needs_answers=False) == [Question("x", "谁？", "他来了。", ())]
+
+
+def test_clues_answers_of_a_test_file_are_none(tmp_path):
+    fake = [{"text": f"FAKE_ANSWER_{number}", "answer_start": -1} for number in (1, 2, 3)]
+    answers = {"A": fake, "B": [{"text": "天", "answer_start": 0}], "C": []}
+    questions = [{"id": n, "question": "何", "answers": a} for n, a in answers.items()]
+    paragraph = {"context": "天地", "qas": questions}
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}), "utf-8")
+    found = read_task_questions(path, None, "test", "strict")
+    assert [len(question.answers) for question in found] == [0, 1, 0]
 
 
 def test_line_ends_within_a_context_count(tmp_path):

@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import paddle
 import pytest
@@ -5,7 +7,7 @@ from tiny_checkpoint import TEXTS, make_checkpoint
 
 from paddle_electra.checkpoint import native
 from paddle_electra.errors import InputError
-from paddle_electra.inference.predictor import Predictor
+from paddle_electra.inference.predictor import Predictor, use_device
 
 LABELS = ["negative", "neutral", "positive"]
 
@@ -127,3 +129,35 @@ def test_a_vocabulary_larger_than_the_embeddings_is_refused(tmp_path):
         handle.write("extra\n")
     with pytest.raises(InputError, match=r"vocab.txt: \d+ tokens, but the model"):
         Predictor.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "now", "fits"),
+    [
+        ("gpu", "gpu:0", True),
+        ("gpu:0", "gpu:0", True),
+        ("gpu:1", "gpu:0", False),
+        ("cpu", "cpu", True),
+        ("cpu", "gpu:0", False),
+        (None, "gpu:3", True),
+    ],
+)
+def test_eager_mode_and_the_device_that_is_asked_for(folder, monkeypatch, asked, now, fits):
+    predictor = Predictor.load(folder, engine="eager")
+    monkeypatch.setattr(paddle.device, "get_device", lambda: now)
+    monkeypatch.setattr(predictor, "_device", asked)
+    with contextlib.nullcontext() if fits else pytest.raises(InputError, match="eager mode"):
+        predictor._check_eager_device()
+
+
+def test_a_gpu_has_to_be_seen(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(paddle, "set_device", chosen.append)
+    monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: True)
+    monkeypatch.setattr(paddle.device.cuda, "device_count", lambda: 0)
+    with pytest.raises(InputError, match="this Paddle sees no GPU"):
+        use_device("gpu")
+    monkeypatch.setattr(paddle.device.cuda, "device_count", lambda: 1)
+    for device in ("gpu:0", "cpu", None):
+        use_device(device)
+    assert chosen == ["gpu:0", "cpu"]

@@ -1,4 +1,7 @@
 import json
+import socket
+import threading
+import time
 
 import pytest
 from served_models import make_service
@@ -6,6 +9,8 @@ from tiny_checkpoint import TEXTS
 
 from paddle_electra.errors import InputError
 from paddle_electra.serving.app import create_app
+from paddle_electra.serving.http import reply
+from paddle_electra.serving.server import Server
 from paddle_electra.serving.service import LARGE_AT_ONCE
 
 LIMIT = 2000
@@ -56,6 +61,35 @@ def test_large_replies_count_until_they_are_sent(predictors):
     assert post(client, body).status_code == 200
     for response in unread[1:]:
         response.close()
+
+
+def test_a_client_that_is_lost_at_the_end_gives_its_room_back(predictors):
+    service = make_service(predictors[None], "electra", wait_seconds=0.1)
+    server = Server(create_app(service), "127.0.0.1", 0, read_seconds=0.2)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    body = json.dumps({"data": TEXTS[:1], "task": None}).encode()
+    head = "POST /predict/electra HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    try:
+        for _ in range(LARGE_AT_ONCE + 1):
+            with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+                connection.sendall(request)
+                time.sleep(0.001)
+                connection.sendall(b"x")  # for which the server waits, and then gives up
+                answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+            assert b" 200 OK" in answer.split(b"\r\n")[0]
+    finally:
+        server.stop()
+        thread.join(30)
+
+
+def test_a_large_reply_is_sent_in_pieces():
+    sent = reply("长" * 100_000)
+    pieces = list(sent.iter_encoded())
+    assert max(map(len, pieces)) <= 1 << 16
+    assert sum(map(len, pieces)) == sent.content_length > 300_000
+    assert json.loads(b"".join(pieces))["results"] == "长" * 100_000
 
 
 def test_a_model_that_cannot_be_read_is_no_mistake_of_the_client(predictors, monkeypatch):

@@ -20,6 +20,9 @@ def test_the_environment_then_what_is_given():
         "ELECTRA_SERVING_SERVICE_PORT_HTTP": "80",
         "ELECTRA_SERVING_PORT": "tcp://10.0.0.1:80",
         "ELECTRA_SERVING_PORT_80_TCP_ADDR": "10.0.0.1",
+        "ELECTRA_SERVING_CANARY_SERVICE_HOST": "10.0.0.2",
+        "ELECTRA_SERVING_CANARY_PORT": "tcp://10.0.0.2:80",
+        "ELECTRA_SERVING_CANARY_PORT_80_TCP": "tcp://10.0.0.2:80",
     }
     settings = ServingSettings.load({"max_items": 8, "wait_seconds": 3}, environment)
     assert settings == ServingSettings(
