@@ -31,8 +31,8 @@ STAGES = (
     ((512, f"{MIXTURE}, the embeddings of positions 1 to 127 repeated for the later ones"),),
 )
 PROOF = (
-    "benchmarks/results/2026-11-30-epyc2-proof-tiny.md, of the whole of ChnSentiCorp in\n"
-    "benchmarks/results/2026-12-01-epyc2-proof-tiny-chnsenticorp.md."
+    "benchmarks/results/2026-11-30-epyc2-proof-tiny.md, of all of ChnSentiCorp and CMRC 2018 in\n"
+    "benchmarks/results/2026-12-01-epyc2-proof-tiny-chnsenticorp.md and -cmrc2018.md."
 )
 CLEAN = "benchmarks/results/2026-11-30-epyc2-tiny-pretraining-2.md."
 METRICS = ("mlm_loss", "mlm_accuracy", "discriminator_loss", "rtd_accuracy", "rtd_auc")
@@ -58,7 +58,8 @@ people talk, and nothing of what happened in the world. It is for trying things,
 for text like its own. Released models of HFL are far better and are used in the same way.
 As a start for fine-tuning it was better than random weights of its size and than TF-IDF at telling
 whether a passage answers a question; on 2,000 examples of XNLI no better than random weights and
-worse than TF-IDF; on 500 reviews worse than both, on 9,600 no better than random weights:
+worse than TF-IDF; on 500 reviews worse than both, on 9,600 no better than random weights; in
+reading comprehension better than random weights, and of little use:
 {proof}
 
 ## Texts
